@@ -1,0 +1,5 @@
+//! The sync protocol's bytes.
+
+mod error;
+
+pub use error::{DecodeError, DecodeErrorKind};
