@@ -139,3 +139,217 @@ pub enum Report {
         command: &'static str,
     },
 }
+
+impl Report {
+    /// Returns how much it matters.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::ResyncRequested
+            | Self::PeerRequestedResync
+            | Self::PeerRestarted
+            | Self::SendingBulk
+            | Self::ResyncKernel
+            | Self::ResyncKernelExpectations
+            | Self::CommittingFlows
+            | Self::CommittingExpectations
+            | Self::CommittingAll
+            | Self::Committed { .. }
+            | Self::CommittedExpectations { .. }
+            | Self::CommitInProgress
+            | Self::FlushingCaches
+            | Self::FlushingInternal
+            | Self::FlushingExternal
+            | Self::FlushingKernel
+            | Self::FlushingKernelExpectations
+            | Self::PurgeScheduled { .. }
+            | Self::PurgeBegins
+            | Self::GhostsRemoved { .. }
+            | Self::Unsupported { .. } => Level::Notice,
+            Self::CacheFull { .. }
+            | Self::Overrun { .. }
+            | Self::ResendQueueFull { .. }
+            | Self::LostBeyondResend
+            | Self::Malformed { .. }
+            | Self::SendFailed { .. } => Level::Warning,
+            Self::CommitFailed { .. } | Self::FlushDuringCommit | Self::DumpFailed { .. } => Level::Error,
+        }
+    }
+
+    /// Returns the flow it is about; a log prints it as an entry of its own below the text.
+    #[must_use]
+    pub fn flow(&self) -> Option<&Flow> {
+        if let Self::CommitFailed { flow, .. } = self {
+            Some(flow)
+        } else {
+            None
+        }
+    }
+}
+
+/// One or more lines without the end of the last; each is a log line of its own.
+///
+/// Where the stock daemon logs the same thing, the wording is its own: scripts look for it.
+impl fmt::Display for Report {
+    #[expect(clippy::too_many_lines, reason = "a flat table of one sentence each")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ResyncRequested => f.write_str("resync requested"),
+            Self::PeerRequestedResync => f.write_str("resync requested by other node"),
+            Self::PeerRestarted => f.write_str("the other node has restarted: it gets a bulk update unasked"),
+            Self::SendingBulk => f.write_str("sending bulk update"),
+            Self::ResyncKernel => f.write_str("resync with master conntrack table"),
+            Self::ResyncKernelExpectations => f.write_str("resync with master expect table"),
+            Self::CommittingFlows => f.write_str("committing conntrack cache"),
+            Self::CommittingExpectations => f.write_str("committing expectation cache"),
+            Self::CommittingAll => f.write_str("committing all external caches"),
+            Self::Committed {
+                committed,
+                failed,
+                took,
+            } => write_commit(f, "entries", *committed, *failed, *took),
+            Self::CommittedExpectations {
+                committed,
+                failed,
+                took,
+            } => write_commit(f, "expectations", *committed, *failed, *took),
+            Self::CommitFailed { operation, errno, .. } => write!(f, "commit-{operation}: {errno}"),
+            Self::CommitInProgress => f.write_str("commit already in progress, skipping"),
+            Self::FlushDuringCommit => f.write_str("ignoring flush command, commit still in progress"),
+            Self::FlushingCaches => f.write_str("flushing caches"),
+            Self::FlushingInternal => f.write_str("flushing internal cache"),
+            Self::FlushingExternal => f.write_str("flushing external cache"),
+            Self::FlushingKernel => f.write_str("flushing kernel conntrack table"),
+            Self::FlushingKernelExpectations => f.write_str("flushing kernel expect table"),
+            Self::PurgeScheduled { secs } => write!(f, "flushing conntrack table in {secs} secs"),
+            Self::PurgeBegins => f.write_str("flushing kernel conntrack table (scheduled)"),
+            Self::Unsupported { command } => write!(f, "{command} is unsupported in this mode"),
+            // The stock daemon is silent about the rest.
+            Self::CacheFull {
+                cache,
+                len_max,
+                refused,
+            } => write!(
+                f,
+                "the {cache} cache is full at {len_max} entries: {refused} flows were not replicated; \
+                 raise HashLimit"
+            ),
+            Self::Overrun {
+                resync_in_secs: Some(secs),
+            } => write!(
+                f,
+                "events of the kernel were lost: its table will be read again in {secs} seconds"
+            ),
+            Self::Overrun { resync_in_secs: None } => f.write_str(
+                "events of the kernel were lost and NetlinkOverrunResync is off: \
+                 replicas may differ until `conntrackd -R`",
+            ),
+            Self::GhostsRemoved { flows } => {
+                write!(f, "{flows} flows had ended without an event and were removed")
+            }
+            Self::ResendQueueFull { dropped } => write!(
+                f,
+                "the resend queue is full: {dropped} messages can no longer be resent; raise ResendQueueSize"
+            ),
+            Self::LostBeyondResend => f.write_str(
+                "the other node misses messages that are no longer in the resend queue: \
+                 it gets a bulk update",
+            ),
+            Self::Malformed { error, messages } => {
+                write!(f, "{messages} malformed messages received; the last: {error}")
+            }
+            Self::DumpFailed { errno } => write!(f, "reading the kernel's conntrack table failed: {errno}"),
+            Self::SendFailed { errno, datagrams } => {
+                write!(
+                    f,
+                    "sending on the dedicated link failed: {errno}; {datagrams} datagrams lost"
+                )
+            }
+        }
+    }
+}
+
+/// Writes how a commit of `what` ended.
+fn write_commit(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    committed: u64,
+    failed: u64,
+    took: Duration,
+) -> fmt::Result {
+    writeln!(f, "Committed {committed} new {what}")?;
+    if failed > 0 {
+        writeln!(f, "{failed} {what} can't be committed")?;
+    }
+    write!(
+        f,
+        "commit has taken {}.{:06} seconds",
+        took.as_secs(),
+        took.subsec_micros()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use core::net::Ipv4Addr;
+
+    use super::*;
+    use crate::flow::{Addrs, L4Key, Protocol, Tuple};
+
+    #[test]
+    fn a_commit_reads_as_the_stock_daemon_logs_it() {
+        let report = Report::Committed {
+            committed: 3,
+            failed: 1,
+            took: Duration::from_micros(192),
+        };
+        assert_eq!(
+            report.to_string(),
+            "Committed 3 new entries\n1 entries can't be committed\ncommit has taken 0.000192 seconds"
+        );
+        let report = Report::CommittedExpectations {
+            committed: 1,
+            failed: 0,
+            took: Duration::from_micros(2_000_069),
+        };
+        assert_eq!(
+            report.to_string(),
+            "Committed 1 new expectations\ncommit has taken 2.000069 seconds"
+        );
+    }
+
+    #[test]
+    fn a_failed_commit_names_the_cause_and_carries_the_flow() {
+        let flow = Flow::new(Tuple {
+            addrs: Addrs::V4 {
+                src: Ipv4Addr::new(10, 0, 0, 1),
+                dst: Ipv4Addr::new(10, 0, 0, 2),
+            },
+            proto: Protocol::UDP,
+            key: L4Key::Ports { src: 1, dst: 2 },
+        });
+        let report = Report::CommitFailed {
+            operation: "create",
+            errno: Errno::EINVAL,
+            flow: Box::new(flow.clone()),
+        };
+        assert_eq!(report.to_string(), "commit-create: Invalid argument");
+        assert_eq!(report.flow(), Some(&flow));
+        assert_eq!(report.level(), Level::Error);
+    }
+
+    #[test]
+    fn what_is_lost_is_told_with_its_number() {
+        let report = Report::CacheFull {
+            cache: "external",
+            len_max: 1000,
+            refused: 7,
+        };
+        assert_eq!(
+            report.to_string(),
+            "the external cache is full at 1000 entries: 7 flows were not replicated; raise HashLimit"
+        );
+        assert_eq!(report.level(), Level::Warning);
+    }
+}

@@ -133,7 +133,7 @@ pub(super) fn copy_until_nul<const N: usize>(bytes: &[u8]) -> Result<([u8; N], u
 }
 
 /// Writes `bytes` as text, the replacement character for what is not UTF-8.
-pub(super) fn write_lossy(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+pub(super) fn write_lossy(f: &mut impl fmt::Write, bytes: &[u8]) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
         f.write_str(chunk.valid())?;
         if !chunk.invalid().is_empty() {

@@ -8,8 +8,11 @@
 mod attributes;
 mod expectation;
 mod protocol;
+mod render;
 mod status;
+pub mod text;
 mod tuple;
+pub mod xml;
 
 pub use attributes::{
     Counters, Direction, HelperName, HelperNameTooLong, Labels, Nat, SeqAdj, SeqAdjPair, Synproxy, Timestamps,
