@@ -1,0 +1,168 @@
+//! One measurement: a pair of daemons of one kind under the load, then the takeover.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::daemon::{Daemon, Kind, Place};
+use crate::load::Load;
+use crate::namespace::Namespace;
+use crate::reader::{Floor, Reader};
+use crate::wait::{Waiter, now};
+
+/// Addresses of the two ends of the sync link.
+const ADDRESSES: [&str; 2] = ["10.255.0.1", "10.255.0.2"];
+/// The pair finds each other before the load starts.
+const SETTLE: Duration = Duration::from_secs(2);
+/// How often the backup is asked how far it is.
+const POLL: Duration = Duration::from_millis(200);
+/// Longer than a daemon waits by default until it heals an overrun.
+const CONVERGE_MAX: Duration = Duration::from_secs(60);
+/// What does not change for so long after the load has been lost, at least for the time being.
+const STANDSTILL: Duration = Duration::from_secs(3);
+
+/// What one measurement gave.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    /// Seconds the load took.
+    pub load_secs: f64,
+    /// CPU seconds of the primary from the start of the load until the backup had all.
+    pub primary_cpu_secs: f64,
+    /// CPU seconds of the backup for the same time.
+    pub backup_cpu_secs: f64,
+    /// Bytes of memory of the primary for a flow.
+    pub primary_bytes: f64,
+    /// Bytes of memory of the backup for a flow.
+    pub backup_bytes: f64,
+    /// Seconds from the end of the load until the backup had all; infinite if it never had.
+    pub converge_secs: f64,
+    /// Flows that were in the sender's kernel and not in the external cache when that stood still.
+    pub lost: f64,
+    /// Overruns of the primary's event socket.
+    pub primary_overruns: f64,
+    /// Seconds `conntrackd -c` took.
+    pub commit_secs: f64,
+    /// CPU seconds of the backup meanwhile.
+    pub commit_cpu_secs: f64,
+    /// Flows in the backup's kernel when `conntrackd -c` returned.
+    pub committed: f64,
+    /// Overruns of the backup's event socket, which the commit fills.
+    pub backup_overruns: f64,
+}
+
+/// How fast the generator is when nothing slows it: flows a second.
+pub(crate) fn generator_alone(load: Load) -> Result<f64> {
+    let namespace = firewall()?;
+    let taken = namespace.enter(|| load.run_flat_out())?;
+    Ok(f64::from(load.flows) / taken.as_secs_f64())
+}
+
+/// What the events of the load cost a reader that does nothing with them.
+pub(crate) fn reading_alone(load: Load) -> Result<Floor> {
+    let namespace = firewall()?;
+    let reader = namespace.enter(Reader::new)?;
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| reader.run(load.flows));
+        namespace.enter(|| load.run())?;
+        reading
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Measures a pair of `kind`.
+pub(crate) fn measure(kind: &Kind, load: Load, directory: &Path, waiter: &Waiter) -> Result<Measured> {
+    let networks = [firewall()?, firewall()?];
+    networks[0].join(&networks[1], ADDRESSES)?;
+    let place = |index: usize, name| Place {
+        namespace: &networks[index],
+        name,
+        address: ADDRESSES[index],
+        peer: ADDRESSES[1 - index],
+    };
+    let primary = Daemon::start(kind, place(0, "primary"), directory, load.flows, waiter)?;
+    let mut backup = Daemon::start(kind, place(1, "backup"), directory, load.flows, waiter)?;
+    waiter.wait(SETTLE)?;
+
+    let memory = [primary.memory()?, backup.memory()?];
+    let cpu = [primary.cpu()?, backup.cpu()?];
+    let load_time = networks[0].enter(|| load.run())?;
+    let load_end = now()?;
+    let sent = networks[0].flows()?;
+    ensure!(
+        sent == u64::from(load.flows),
+        "{sent} of {} flows are in the kernel",
+        load.flows
+    );
+    let (converged, lost) = converge(&mut backup, sent, load_end, waiter)?;
+    let cpu = [primary.cpu()? - cpu[0], backup.cpu()? - cpu[1]];
+    let memory = [primary.memory()? - memory[0], backup.memory()? - memory[1]];
+
+    let commit_cpu = backup.cpu()?;
+    let commit_start = now()?;
+    backup.ask(&["-c"]).context("commit")?;
+    let commit_time = now()? - commit_start;
+    let commit_cpu = backup.cpu()? - commit_cpu;
+    let committed = networks[1].flows()?;
+
+    let measured = Measured {
+        load_secs: load_time.as_secs_f64(),
+        primary_cpu_secs: cpu[0].as_secs_f64(),
+        backup_cpu_secs: cpu[1].as_secs_f64(),
+        primary_bytes: per_flow(memory[0], load),
+        backup_bytes: per_flow(memory[1], load),
+        converge_secs: converged.map_or(f64::INFINITY, |time| time.as_secs_f64()),
+        lost: lost as f64,
+        primary_overruns: primary.overruns()? as f64,
+        commit_secs: commit_time.as_secs_f64(),
+        commit_cpu_secs: commit_cpu.as_secs_f64(),
+        committed: committed as f64,
+        backup_overruns: backup.overruns()? as f64,
+    };
+    primary.stop(waiter)?;
+    backup.stop(waiter)?;
+    Ok(measured)
+}
+
+/// Waits until the external cache holds `sent` flows.
+///
+/// Returns how long after the load that was, if it was, and how many flows were missing when the
+/// cache first stood still.
+fn converge(
+    backup: &mut Daemon<'_>,
+    sent: u64,
+    load_end: Duration,
+    waiter: &Waiter,
+) -> Result<(Option<Duration>, u64)> {
+    let (mut here, mut changed_at, mut lost) = (backup.entries("external")?, load_end, None);
+    loop {
+        let time = now()?;
+        if here == sent {
+            return Ok((Some(time - load_end), lost.unwrap_or(0)));
+        }
+        if lost.is_none() && time - changed_at > STANDSTILL {
+            lost = Some(sent.saturating_sub(here));
+        }
+        if time - load_end > CONVERGE_MAX {
+            return Ok((None, lost.unwrap_or_else(|| sent.saturating_sub(here))));
+        }
+        waiter.wait(POLL)?;
+        let before = here;
+        here = backup.entries("external")?;
+        if here != before {
+            changed_at = now()?;
+        }
+    }
+}
+
+/// A network whose kernel tells every event of its flows.
+fn firewall() -> Result<Namespace> {
+    let namespace = Namespace::new()?;
+    namespace.set("nf_conntrack_events", "1")?;
+    Ok(namespace)
+}
+
+fn per_flow(bytes: u64, load: Load) -> f64 {
+    bytes as f64 / f64::from(load.flows)
+}
