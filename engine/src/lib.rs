@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+pub mod cache;
 pub mod config;
 pub mod flow;
 pub mod input;

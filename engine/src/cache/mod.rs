@@ -1,0 +1,30 @@
+//! The compact table of flows.
+//!
+//! ```text
+//! FlowKey ──hash──► index ──slot──► entry, 64 bytes ──► two IPv6 addresses, if it has them
+//!                                     │
+//!                                     └──► list of the attributes that few flows have
+//! ```
+//!
+//! Entries live in slots that never move, so a [`FlowId`] stays good until its flow is removed, and
+//! a walk in the order of the slots is the same in every run. The index is only ever asked for one
+//! key; its order reaches nothing.
+//!
+//! A plain IPv4 flow costs 64 bytes of entry and at most 21 bytes of index. One over IPv6 costs 36
+//! bytes more, and each attribute that few flows have costs 32.
+
+mod arena;
+mod attrs;
+mod bookkeeping;
+mod entry;
+mod index;
+mod key;
+mod slot_set;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use bookkeeping::{Bookkeeping, Liveness, NodeId};
+pub use key::{FlowKey, HashKey};
+pub use table::{CacheFull, FlowCache, FlowId};

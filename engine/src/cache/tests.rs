@@ -1,0 +1,129 @@
+use core::net::{Ipv4Addr, Ipv6Addr};
+use core::num::NonZeroU32;
+
+use super::*;
+use crate::flow::{
+    Addrs, Flow, HelperName, L4Key, Labels, Nat, ProtoState, Protocol, SctpState, SeqAdj, SeqAdjPair, Status,
+    Synproxy, Tcp, TcpState, Timestamps, Tuple,
+};
+
+const KEY: HashKey = HashKey(1, 2);
+
+fn cache(len_max: u32) -> FlowCache {
+    FlowCache::new(NonZeroU32::new(len_max).unwrap(), KEY)
+}
+
+const fn tcp4(n: u32) -> Tuple {
+    let [_, a, b, c] = n.to_be_bytes();
+    Tuple {
+        addrs: Addrs::V4 {
+            src: Ipv4Addr::new(10, a, b, c),
+            dst: Ipv4Addr::new(192, 0, 2, 1),
+        },
+        proto: Protocol::TCP,
+        key: L4Key::Ports { src: 40_000, dst: 80 },
+    }
+}
+
+/// What the kernel reports for a plain TCP flow made through netlink.
+fn plain(n: u32) -> Flow {
+    let orig = tcp4(n);
+    Flow {
+        reply: Some(orig.mirrored()),
+        status: Some(Status::SEEN_REPLY | Status::ASSURED | Status::CONFIRMED),
+        timeout_secs: Some(431_999),
+        mark: Some(0),
+        proto: ProtoState::Tcp(Tcp {
+            wscale_orig: Some(7),
+            wscale_reply: Some(8),
+            ..Tcp::in_state(TcpState::ESTABLISHED)
+        }),
+        synproxy: Some(Synproxy::ZERO),
+        id: Some(n),
+        ..Flow::new(orig)
+    }
+}
+
+/// A flow over IPv6 that has everything.
+fn full(n: u32) -> Flow {
+    let [a, b] = [n, n + 1].map(|n| Ipv6Addr::from_bits(u128::from(n) << 64 | 0xfe80));
+    let addrs = Addrs::V6 { src: a, dst: b };
+    let orig = Tuple {
+        addrs,
+        proto: Protocol::SCTP,
+        key: L4Key::Ports { src: 1, dst: 2 },
+    };
+    let adj = SeqAdj {
+        correction_pos: 1,
+        offset_before: 2,
+        offset_after: u32::MAX,
+    };
+    Flow {
+        reply: Some(tcp4(n)),
+        zone: Some(9),
+        zone_orig: Some(10),
+        zone_reply: Some(11),
+        status: Some(Status(u32::MAX)),
+        timeout_secs: Some(0),
+        mark: Some(u32::MAX),
+        proto: ProtoState::Sctp {
+            state: SctpState::ESTABLISHED,
+            vtag_orig: 5,
+            vtag_reply: 6,
+        },
+        nat: Nat {
+            snat: Some(a.into()),
+            dnat: Some(Ipv4Addr::LOCALHOST.into()),
+            spat: Some(0),
+            dpat: Some(u16::MAX),
+        },
+        master: Some(tcp4(n + 1)),
+        helper: Some(HelperName::from_bytes(b"ftp").unwrap()),
+        labels: Some(Labels(u128::MAX - 1)),
+        seq_adj: Some(SeqAdjPair {
+            orig: adj,
+            reply: adj,
+        }),
+        synproxy: Some(Synproxy {
+            isn: 1,
+            its: 2,
+            tsoff: 3,
+        }),
+        id: Some(n),
+        secmark: Some(4),
+        secctx: Some("system_u:object_r:unlabeled_t:s0".into()),
+        timestamps: Some(Timestamps {
+            start_nanos: 1,
+            stop_nanos: Some(0),
+        }),
+        ..Flow::new(orig)
+    }
+}
+
+#[test]
+fn a_stored_flow_comes_back_whole() {
+    let mut cache = cache(10);
+    for flow in [plain(1), full(2), Flow::new(tcp4(3)), Flow::new(full(4).orig)] {
+        let id = cache.insert(&flow, 0).unwrap();
+        assert_eq!(cache.flow(id), flow);
+        assert_eq!(cache.find(&FlowKey::of(&flow)), Some(id));
+        cache.check_invariants();
+    }
+}
+
+#[test]
+fn a_plain_flow_costs_at_most_128_bytes() {
+    // Behind a growth step of the index it costs most.
+    for n_flows in [100_000, 114_689] {
+        let mut cache = cache(n_flows);
+        for n in 0..n_flows {
+            cache.insert(&plain(n), 0).unwrap();
+        }
+        let bytes = cache.memory_bytes();
+        assert!(
+            bytes <= 128 * n_flows as usize,
+            "{bytes} bytes for {n_flows} flows"
+        );
+        cache.check_invariants();
+    }
+}
