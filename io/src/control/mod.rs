@@ -1,0 +1,3 @@
+//! The control socket, both ends.
+
+pub mod statistics;
