@@ -4,3 +4,4 @@
 //! engine, what the engine asks for is done, and what could not be done is told to it as an input.
 
 pub mod control;
+pub mod ctnetlink;
