@@ -15,7 +15,7 @@ pub enum Direction {
 }
 
 /// Address and port translation of a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Nat {
     /// Address that replaces the source: destination of the reply tuple.
     pub snat: Option<IpAddr>,
