@@ -3,5 +3,7 @@
 //! **Invariant:** nothing here decides anything about the protocol. What arrives is handed to the
 //! engine, what the engine asks for is done, and what could not be done is told to it as an input.
 
+pub mod clock;
 pub mod control;
 pub mod ctnetlink;
+pub mod link;
