@@ -1,3 +1,6 @@
+mod model;
+
+use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU32;
 
@@ -126,4 +129,101 @@ fn a_plain_flow_costs_at_most_128_bytes() {
         );
         cache.check_invariants();
     }
+}
+
+#[test]
+fn a_zone_of_the_original_direction_tells_flows_apart_too() {
+    let mut cache = cache(10);
+    let both = Flow {
+        zone: Some(5),
+        ..plain(1)
+    };
+    let orig_only = Flow {
+        zone_orig: Some(6),
+        ..plain(1)
+    };
+    let ids = [&plain(1), &both, &orig_only].map(|flow| cache.insert(flow, 0).unwrap());
+    assert_eq!(ids.map(|id| cache.name(id).zone), [None, Some(5), Some(6)]);
+    assert_eq!(ids.map(|id| cache.flow(id).zone), [None, Some(5), None]);
+    assert_eq!(ids.map(|id| cache.find(&cache.key(id))), ids.map(Some));
+}
+
+#[test]
+fn zero_replaces_what_was_rare() {
+    let mut cache = cache(1);
+    let flow = full(1);
+    let id = cache.insert(&flow, 0).unwrap();
+    let zero = ProtoState::Sctp {
+        state: SctpState(0),
+        vtag_orig: 0,
+        vtag_reply: 0,
+    };
+    let news = Flow {
+        zone: flow.zone,
+        proto: zero,
+        synproxy: Some(Synproxy::ZERO),
+        ..Flow::new(flow.orig)
+    };
+    cache.merge(id, &news, 0);
+    assert_eq!(cache.flow(id).proto, zero);
+    assert_eq!(cache.flow(id).synproxy, Some(Synproxy::ZERO));
+    assert_eq!(cache.flow(id).labels, flow.labels);
+    cache.check_invariants();
+}
+
+#[test]
+fn a_replacement_keeps_queue_node_and_generation_alone() {
+    let mut cache = cache(1);
+    let id = cache.insert(&full(1), 10).unwrap();
+    let node = Some(NodeId(NonZeroU32::MIN));
+    cache.bookkeeping_mut(id).node = node;
+    cache.bookkeeping_mut(id).generation = 3;
+    cache.mark_dead(id);
+    assert_eq!((cache.len(), cache.live_len()), (1, 0));
+    let news = Flow {
+        zone: Some(9),
+        ..Flow::new(full(1).orig)
+    };
+    cache.replace(id, &news, 20);
+    assert_eq!(cache.flow(id), news);
+    let kept = cache.bookkeeping(id);
+    assert_eq!((kept.node, kept.generation), (node, 3));
+    assert_eq!(
+        (kept.liveness(), kept.since_secs, kept.updated_secs),
+        (Liveness::New, 20, 20)
+    );
+    assert_eq!(cache.live_len(), 1);
+    cache.check_invariants();
+}
+
+#[test]
+fn a_full_table_refuses_until_a_flow_is_removed() {
+    let mut cache = cache(2);
+    let first = cache.insert(&plain(1), 0).unwrap();
+    cache.insert(&plain(2), 0).unwrap();
+    cache.mark_dead(first);
+    let len_max = NonZeroU32::new(2).unwrap();
+    assert_eq!(cache.insert(&full(3), 0), Err(CacheFull { len_max }));
+    cache.remove(first);
+    let third = cache.insert(&full(3), 0).unwrap();
+    assert_eq!(third, first, "the slot is used again");
+    cache.check_invariants();
+}
+
+#[test]
+fn churn_in_the_steady_state_allocates_nothing() {
+    let mut cache = cache(10_000);
+    let mut ids: Vec<_> = (0..7_000).map(|n| cache.insert(&plain(n), 0).unwrap()).collect();
+    let mut bytes = None;
+    for n in 7_000..60_000 {
+        let oldest = &mut ids[n as usize % 7_000];
+        cache.remove(*oldest);
+        *oldest = cache.insert(&plain(n), 0).unwrap();
+        // The first round may still grow the index, to have room for the traces of removed keys.
+        if n == 20_000 {
+            bytes = Some(cache.memory_bytes());
+        }
+    }
+    assert_eq!(Some(cache.memory_bytes()), bytes);
+    cache.check_invariants();
 }
