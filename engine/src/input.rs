@@ -157,7 +157,7 @@ impl fmt::Display for Errno {
 }
 
 /// A dedicated link, by its place in the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Channel(pub u8);
 
 /// A connection to the control socket.

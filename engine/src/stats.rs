@@ -167,9 +167,3 @@ pub enum ResendElement {
         flags: u8,
     },
 }
-
-impl Default for Channel {
-    fn default() -> Self {
-        Self(0)
-    }
-}

@@ -67,6 +67,13 @@ impl UnixTime {
         Self(secs.saturating_mul(1_000_000))
     }
 
+    /// Returns the moment `after` later, or the last one there is.
+    #[must_use]
+    pub fn saturating_add(self, after: Duration) -> Self {
+        let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(micros))
+    }
+
     /// Returns the whole seconds since 1970.
     #[must_use]
     pub const fn whole_secs(self) -> u64 {

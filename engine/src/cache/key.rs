@@ -5,6 +5,7 @@ use core::hash::Hasher as _;
 use siphasher::sip::SipHasher13;
 
 use crate::flow::{Addrs, Flow, L4Key, Protocol, Tuple};
+use crate::output::FlowName;
 
 /// Key of the hash that spreads flows over the index.
 ///
@@ -37,6 +38,18 @@ impl FlowKey {
             proto,
             key,
             zone: flow.zone.or(flow.zone_orig).unwrap_or(0),
+        }
+    }
+
+    /// Returns the key of the flow that the kernel finds by `name`.
+    #[must_use]
+    pub fn of_name(name: &FlowName) -> Self {
+        let Tuple { addrs, proto, key } = name.orig;
+        Self {
+            addrs,
+            proto,
+            key,
+            zone: name.zone.unwrap_or(0),
         }
     }
 

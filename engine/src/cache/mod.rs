@@ -17,7 +17,9 @@ mod arena;
 mod attrs;
 mod bookkeeping;
 mod entry;
+mod external;
 mod index;
+mod internal;
 mod key;
 mod slot_set;
 mod table;
@@ -26,5 +28,7 @@ mod table;
 mod tests;
 
 pub use bookkeeping::{Bookkeeping, Liveness, NodeId};
+pub use external::ExternalCache;
+pub use internal::{Change, InternalCache};
 pub use key::{FlowKey, HashKey};
 pub use table::{CacheFull, FlowCache, FlowId};

@@ -18,6 +18,12 @@ use crate::output::FlowName;
 pub struct FlowId(SlotId);
 
 impl FlowId {
+    /// Returns the handle of slot `slot`, whatever it holds.
+    #[cfg(test)]
+    pub(crate) fn for_test(slot: u32) -> Self {
+        Self(SlotId::at(slot).unwrap())
+    }
+
     /// Returns the number of the slot.
     #[must_use]
     pub const fn slot(self) -> u32 {

@@ -1,9 +1,9 @@
 //! Attributes that a flow may have: translation, helper, labels, sequence adjustment, counters.
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Status, Tuple};
+use super::{Addrs, L4Key, Status, Tuple};
 
 /// Direction of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +57,35 @@ impl Nat {
         }
     }
 
+    /// Returns the reply tuple that this translation makes of the mirrored original one.
+    ///
+    /// An address of the other family and a port where `mirrored` has none are passed over.
+    #[must_use]
+    pub fn applied_to(&self, mirrored: Tuple) -> Tuple {
+        let addrs = match mirrored.addrs {
+            Addrs::V4 { src, dst } => Addrs::V4 {
+                src: ipv4(self.dnat).unwrap_or(src),
+                dst: ipv4(self.snat).unwrap_or(dst),
+            },
+            Addrs::V6 { src, dst } => Addrs::V6 {
+                src: ipv6(self.dnat).unwrap_or(src),
+                dst: ipv6(self.snat).unwrap_or(dst),
+            },
+        };
+        let key = match mirrored.key {
+            L4Key::Ports { src, dst } => L4Key::Ports {
+                src: self.dpat.unwrap_or(src),
+                dst: self.spat.unwrap_or(dst),
+            },
+            key @ (L4Key::None | L4Key::Icmp { .. }) => key,
+        };
+        Tuple {
+            addrs,
+            proto: mirrored.proto,
+            key,
+        }
+    }
+
     /// Returns whether anything is translated.
     #[must_use]
     pub fn is_some(self) -> bool {
@@ -69,6 +98,20 @@ impl Nat {
         self.dnat = news.dnat.or(self.dnat);
         self.spat = news.spat.or(self.spat);
         self.dpat = news.dpat.or(self.dpat);
+    }
+}
+
+fn ipv4(addr: Option<IpAddr>) -> Option<Ipv4Addr> {
+    match addr {
+        Some(IpAddr::V4(addr)) => Some(addr),
+        Some(IpAddr::V6(_)) | None => None,
+    }
+}
+
+fn ipv6(addr: Option<IpAddr>) -> Option<Ipv6Addr> {
+    match addr {
+        Some(IpAddr::V6(addr)) => Some(addr),
+        Some(IpAddr::V4(_)) | None => None,
     }
 }
 

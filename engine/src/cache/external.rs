@@ -1,0 +1,132 @@
+//! The external cache: flows of the peer, in no kernel of ours until a commit.
+
+use core::num::NonZeroU32;
+
+use crate::flow::Flow;
+use crate::input::EventKind;
+use crate::stats::CacheStats;
+
+use super::{CacheFull, FlowCache, FlowId, FlowKey, HashKey};
+
+/// Flows of the peer.
+#[derive(Debug)]
+pub struct ExternalCache {
+    table: FlowCache,
+    stats: CacheStats,
+}
+
+impl ExternalCache {
+    /// Returns an empty cache for at most `len_max` flows.
+    #[must_use]
+    pub fn new(len_max: NonZeroU32, hash_key: HashKey) -> Self {
+        Self {
+            table: FlowCache::new(len_max, hash_key),
+            stats: CacheStats::default(),
+        }
+    }
+
+    /// Applies a message of the peer.
+    ///
+    /// A new flow replaces one with the same key, an update of an unknown one inserts it, the end
+    /// of an unknown one is nothing.
+    ///
+    /// # Errors
+    /// [`CacheFull`] if there is no room for it.
+    pub fn apply(&mut self, kind: EventKind, flow: &Flow, now_secs: u32) -> Result<(), CacheFull> {
+        let known = self.table.find(&FlowKey::of(flow));
+        match (kind, known) {
+            (EventKind::Destroy, None) => {}
+            (EventKind::Destroy, Some(id)) => self.remove(id),
+            (EventKind::New | EventKind::Update, None) => {
+                if let Err(full) = self.table.insert(flow, now_secs) {
+                    self.stats.create_failed_full = self.stats.create_failed_full.wrapping_add(1);
+                    return Err(full);
+                }
+                self.stats.created = self.stats.created.wrapping_add(1);
+            }
+            (EventKind::New, Some(id)) => {
+                self.table.replace(id, flow, now_secs);
+                self.stats.created = self.stats.created.wrapping_add(1);
+                self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
+            }
+            (EventKind::Update, Some(id)) => {
+                self.table.merge(id, flow, now_secs);
+                self.stats.updated = self.stats.updated.wrapping_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a flow.
+    pub fn remove(&mut self, id: FlowId) {
+        self.table.remove(id);
+        self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
+    }
+
+    /// Empties the cache.
+    pub fn clear(&mut self) {
+        self.stats.destroyed = self
+            .stats
+            .destroyed
+            .wrapping_add(u64::from(self.table.live_len()));
+        self.table.clear();
+    }
+
+    /// Returns the first flow at `slot` or behind it.
+    #[must_use]
+    pub fn first_from(&self, slot: u32) -> Option<FlowId> {
+        self.table.first_from(slot)
+    }
+
+    /// Returns whether the slot holds a flow.
+    #[must_use]
+    pub fn contains(&self, id: FlowId) -> bool {
+        self.table.contains(id)
+    }
+
+    /// Returns a flow.
+    #[must_use]
+    pub fn flow(&self, id: FlowId) -> Flow {
+        self.table.flow(id)
+    }
+
+    /// Returns the second at which a flow entered the cache.
+    #[must_use]
+    pub fn since_secs(&self, id: FlowId) -> u32 {
+        self.table.bookkeeping(id).since_secs
+    }
+
+    /// Returns the second of the last message about a flow.
+    #[must_use]
+    pub fn updated_secs(&self, id: FlowId) -> u32 {
+        self.table.bookkeeping(id).updated_secs
+    }
+
+    /// Returns how many flows there are.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.table.len()
+    }
+
+    /// Returns whether there is no flow.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Returns the counters.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        CacheStats {
+            live: u64::from(self.table.live_len()),
+            total: u64::from(self.table.len()),
+            ..self.stats
+        }
+    }
+
+    /// Panics if the table is not consistent.
+    #[cfg(debug_assertions)]
+    pub fn check_invariants(&self) {
+        self.table.check_invariants();
+    }
+}

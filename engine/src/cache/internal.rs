@@ -1,0 +1,238 @@
+//! The internal cache: flows of our kernel.
+
+use core::num::NonZeroU32;
+
+use crate::flow::Flow;
+use crate::input::EventKind;
+use crate::output::FlowName;
+use crate::stats::{CacheStats, TrafficStats};
+
+use super::{FlowCache, FlowId, FlowKey, HashKey, Liveness, NodeId};
+
+/// What an event did to the internal cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing that anyone must hear of.
+    Nothing,
+    /// This flow is new, changed or dead: the peer must hear of it, or [`InternalCache::release`] it.
+    Flow(FlowId),
+    /// There was no room for the flow.
+    Full,
+}
+
+/// Flows of our kernel, fed by its events and dumps.
+///
+/// A dead flow stays until its last message is sent or acknowledged, because the message is made
+/// from it; [`InternalCache::release`] lets it go.
+#[derive(Debug)]
+pub struct InternalCache {
+    table: FlowCache,
+    stats: CacheStats,
+    traffic: TrafficStats,
+}
+
+impl InternalCache {
+    /// Returns an empty cache for at most `len_max` flows.
+    #[must_use]
+    pub fn new(len_max: NonZeroU32, hash_key: HashKey) -> Self {
+        Self {
+            table: FlowCache::new(len_max, hash_key),
+            stats: CacheStats::default(),
+            traffic: TrafficStats::default(),
+        }
+    }
+
+    /// Applies an event of the kernel.
+    ///
+    /// ```text
+    ///            unknown     live           dead
+    /// New        insert      replace        replace
+    /// Update     insert      merge          replace
+    /// Destroy    nothing     mark dead      nothing
+    /// ```
+    pub fn apply(&mut self, kind: EventKind, flow: &Flow, now_secs: u32) -> Change {
+        let known = self.table.find(&FlowKey::of(flow));
+        match (kind, known) {
+            (EventKind::Destroy, None) => Change::Nothing,
+            (EventKind::Destroy, Some(id)) => self.die(id, flow),
+            (EventKind::New | EventKind::Update, None) => self.insert(flow, now_secs),
+            (EventKind::Update, Some(id)) if self.liveness(id) != Liveness::Dead => {
+                self.merge(id, flow, now_secs);
+                Change::Flow(id)
+            }
+            (EventKind::New | EventKind::Update, Some(id)) => {
+                if self.liveness(id) != Liveness::Dead {
+                    self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
+                }
+                self.stats.created = self.stats.created.wrapping_add(1);
+                self.table.replace(id, flow, now_secs);
+                Change::Flow(id)
+            }
+        }
+    }
+
+    /// Applies an entry of a dump; `is_news` in the result tells whether more than its timeout changed.
+    pub fn apply_dumped(&mut self, flow: &Flow, now_secs: u32) -> (Change, bool) {
+        let Some(id) = self.table.find(&FlowKey::of(flow)) else {
+            return (self.insert(flow, now_secs), true);
+        };
+        if self.liveness(id) == Liveness::Dead {
+            return (self.apply(EventKind::New, flow, now_secs), true);
+        }
+        let mut before = self.table.flow(id);
+        self.merge(id, flow, now_secs);
+        let after = self.table.flow(id);
+        before.timeout_secs = after.timeout_secs;
+        (Change::Flow(id), before != after)
+    }
+
+    fn insert(&mut self, flow: &Flow, now_secs: u32) -> Change {
+        match self.table.insert(flow, now_secs) {
+            Ok(id) => {
+                self.stats.created = self.stats.created.wrapping_add(1);
+                Change::Flow(id)
+            }
+            Err(super::CacheFull { .. }) => {
+                self.stats.create_failed_full = self.stats.create_failed_full.wrapping_add(1);
+                Change::Full
+            }
+        }
+    }
+
+    fn merge(&mut self, id: FlowId, flow: &Flow, now_secs: u32) {
+        self.table.merge(id, flow, now_secs);
+        self.stats.updated = self.stats.updated.wrapping_add(1);
+    }
+
+    fn die(&mut self, id: FlowId, flow: &Flow) -> Change {
+        if self.liveness(id) == Liveness::Dead {
+            return Change::Nothing;
+        }
+        for counters in [flow.counters_orig, flow.counters_reply].into_iter().flatten() {
+            self.traffic.bytes = self.traffic.bytes.wrapping_add(counters.bytes);
+            self.traffic.packets = self.traffic.packets.wrapping_add(counters.packets);
+        }
+        self.kill(id);
+        Change::Flow(id)
+    }
+
+    /// Marks a live flow dead without an event: the kernel has it no longer.
+    pub fn kill(&mut self, id: FlowId) {
+        self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
+        self.table.mark_dead(id);
+    }
+
+    /// Takes the queue node from a flow; a dead one leaves the cache with it.
+    pub fn release(&mut self, id: FlowId) {
+        self.set_node(id, None);
+        if self.liveness(id) == Liveness::Dead {
+            self.table.remove(id);
+        }
+    }
+
+    /// Forgets a flow that we deleted from the kernel: the peer is not told, but a message about it
+    /// that waits in a queue goes out as its end.
+    pub fn forget(&mut self, key: &FlowKey) {
+        let Some(id) = self.table.find(key) else { return };
+        if self.liveness(id) != Liveness::Dead {
+            self.kill(id);
+        }
+        self.drop_unreferenced(id);
+    }
+
+    /// Removes a dead flow that no queue refers to.
+    pub fn drop_unreferenced(&mut self, id: FlowId) {
+        if self.liveness(id) == Liveness::Dead && self.node(id).is_none() {
+            self.table.remove(id);
+        }
+    }
+
+    /// Empties the cache; no queue may refer to its flows.
+    pub fn clear(&mut self) {
+        self.stats.destroyed = self
+            .stats
+            .destroyed
+            .wrapping_add(u64::from(self.table.live_len()));
+        self.table.clear();
+    }
+
+    /// Returns the flow with this key, dead or alive.
+    #[must_use]
+    pub fn find(&self, key: &FlowKey) -> Option<FlowId> {
+        self.table.find(key)
+    }
+
+    /// Returns the first flow at `slot` or behind it, dead or alive.
+    #[must_use]
+    pub fn first_from(&self, slot: u32) -> Option<FlowId> {
+        self.table.first_from(slot)
+    }
+
+    /// Returns a flow.
+    #[must_use]
+    pub fn flow(&self, id: FlowId) -> Flow {
+        self.table.flow(id)
+    }
+
+    /// Returns what the kernel finds a flow by.
+    #[must_use]
+    pub fn name(&self, id: FlowId) -> FlowName {
+        self.table.name(id)
+    }
+
+    /// Returns whether a flow is new, changed or dead.
+    #[must_use]
+    pub fn liveness(&self, id: FlowId) -> Liveness {
+        self.table.bookkeeping(id).liveness()
+    }
+
+    /// Returns the second at which a flow entered the cache.
+    #[must_use]
+    pub fn since_secs(&self, id: FlowId) -> u32 {
+        self.table.bookkeeping(id).since_secs
+    }
+
+    /// Returns the dump that saw a flow last.
+    #[must_use]
+    pub fn generation(&self, id: FlowId) -> u8 {
+        self.table.bookkeeping(id).generation
+    }
+
+    /// Notes the dump that saw a flow last.
+    pub fn set_generation(&mut self, id: FlowId, generation: u8) {
+        self.table.bookkeeping_mut(id).generation = generation;
+    }
+
+    /// Returns the queue node that refers to a flow.
+    #[must_use]
+    pub fn node(&self, id: FlowId) -> Option<NodeId> {
+        self.table.bookkeeping(id).node
+    }
+
+    /// Notes the queue node that refers to a flow.
+    pub fn set_node(&mut self, id: FlowId, node: Option<NodeId>) {
+        self.table.bookkeeping_mut(id).node = node;
+    }
+
+    /// Returns the counters.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        CacheStats {
+            live: u64::from(self.table.live_len()),
+            total: u64::from(self.table.len()),
+            ..self.stats
+        }
+    }
+
+    /// Returns the traffic of flows that ended.
+    #[must_use]
+    pub fn traffic(&self) -> TrafficStats {
+        self.traffic
+    }
+
+    /// Panics if the table is not consistent.
+    #[cfg(debug_assertions)]
+    pub fn check_invariants(&self) {
+        self.table.check_invariants();
+    }
+}

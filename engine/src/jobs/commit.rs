@@ -1,0 +1,322 @@
+//! The commit: the external cache into our kernel.
+//!
+//! ```text
+//!           ┌────────────── next flows ◄──────────────┐
+//!           ▼                                         │ none exists
+//!        Create ── some exist, or lack something ─► Inspect ─► Resolve ─┐
+//!           ▲                                                           │
+//!           └───────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! The flows that the peer spoke of last come first, because they carry traffic; expected flows
+//! follow their masters. A flow that the kernel has already is brought to the wanted state in
+//! place, so that its counters and expectations survive.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use crate::cache::{ExternalCache, FlowId, InternalCache};
+use crate::config::Config;
+use crate::flow::Flow;
+use crate::input::{ClientId, Errno, EventKind, RequestFailure};
+use crate::output::{Batch, FlowName, FlowRequest};
+use crate::outputs::{BatchOwner, Outputs};
+use crate::report::Report;
+use crate::stats::CommitStats;
+use crate::time::Instant;
+
+use super::committed;
+
+/// What the batch on its way is for.
+#[derive(Debug)]
+enum Stage {
+    /// Flows are created.
+    Create,
+    /// The kernel is asked for those it has already, in the order of `wanted`.
+    Inspect {
+        wanted: Vec<Flow>,
+        present: Vec<Option<Flow>>,
+    },
+    /// They are updated, or created in another way.
+    Resolve,
+}
+
+/// A commit that runs.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    clients: Vec<ClientId>,
+    started: Instant,
+    /// Flows to go, the next one last.
+    plan: Vec<FlowId>,
+    /// Expected flows, put off until their masters are in.
+    expected: Vec<FlowId>,
+    takes_expected: bool,
+    stage: Stage,
+    committed: u64,
+    failed: u64,
+    /// Failures of this commit by error; the first of each is reported.
+    errors: BTreeMap<Errno, u64>,
+}
+
+/// What a commit reads and writes beside its own state.
+pub(crate) struct Context<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) external: &'a ExternalCache,
+    pub(crate) internal: &'a mut InternalCache,
+    pub(crate) stats: &'a mut CommitStats,
+    pub(crate) out: &'a mut Outputs,
+    pub(crate) now: Instant,
+}
+
+impl Commit {
+    /// Plans a commit of the whole external cache for `client`.
+    pub(crate) fn new(external: &ExternalCache, client: ClientId, now: Instant) -> Self {
+        let mut plan = Vec::with_capacity(usize::try_from(external.len()).unwrap_or(0));
+        let mut slot = 0;
+        while let Some(flow) = external.first_from(slot) {
+            plan.push((external.updated_secs(flow), Reverse(flow)));
+            slot = flow.slot().saturating_add(1);
+        }
+        plan.sort_unstable();
+        Self {
+            clients: Vec::from([client]),
+            started: now,
+            plan: plan.into_iter().map(|(_, Reverse(flow))| flow).collect(),
+            expected: Vec::new(),
+            takes_expected: false,
+            stage: Stage::Create,
+            committed: 0,
+            failed: 0,
+            errors: BTreeMap::new(),
+        }
+    }
+
+    /// Sends the next flows to the kernel; returns whether there were any.
+    pub(crate) fn next_batch(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut batch = cx.out.new_batch();
+        while batch.requests.len() < usize::from(cx.config.limits.batch_len_max.get()) {
+            let Some(id) = self.plan.pop() else {
+                if self.expected.is_empty() {
+                    break;
+                }
+                self.takes_expected = true;
+                self.plan.append(&mut self.expected);
+                self.plan.reverse();
+                if batch.requests.is_empty() {
+                    continue;
+                }
+                break;
+            };
+            if !cx.external.contains(id) {
+                continue;
+            }
+            let flow = cx.external.flow(id);
+            if flow.master.is_some() && !self.takes_expected {
+                self.expected.push(id);
+                continue;
+            }
+            let age_secs = cx.now.whole_secs().saturating_sub(cx.external.updated_secs(id));
+            let configured = cx.config.commit_timeout_secs.map(core::num::NonZeroU32::get);
+            let timeout_secs = committed::timeout_secs(&flow, age_secs, configured);
+            let creation = committed::creation(&flow, timeout_secs, cx.config.tcp_window_tracking);
+            batch.requests.push(FlowRequest::Create(creation));
+        }
+        let is_empty = batch.requests.is_empty();
+        if !is_empty {
+            self.stage = Stage::Create;
+            cx.out.batch(BatchOwner::Commit, batch);
+        }
+        !is_empty
+    }
+
+    /// Takes the kernel's answer about a flow that exists.
+    pub(crate) fn answer(&mut self, index: usize, flow: &Flow) {
+        if let Stage::Inspect { present, .. } = &mut self.stage
+            && let Some(place) = present.get_mut(index)
+        {
+            *place = Some(flow.clone());
+        }
+    }
+
+    /// Goes on after a batch; returns whether another one is on its way.
+    pub(crate) fn batch_ended(
+        &mut self,
+        batch: &Batch,
+        failures: &[RequestFailure],
+        cx: &mut Context<'_>,
+    ) -> bool {
+        match core::mem::replace(&mut self.stage, Stage::Create) {
+            Stage::Create => {
+                let again = self.created(batch, failures, cx);
+                self.inspect(again, cx) || self.next_batch(cx)
+            }
+            Stage::Inspect { wanted, present } => {
+                self.resolve(wanted, present, cx);
+                true
+            }
+            Stage::Resolve => {
+                self.resolved(batch, failures, cx);
+                self.next_batch(cx)
+            }
+        }
+    }
+
+    /// Files what was created; returns the flows that must be looked at again.
+    fn created(&mut self, batch: &Batch, failures: &[RequestFailure], cx: &mut Context<'_>) -> Vec<Flow> {
+        let mut again = Vec::new();
+        let mut failures = failures.iter().peekable();
+        for (index, request) in batch.requests.iter().enumerate() {
+            let FlowRequest::Create(flow) = request else {
+                continue;
+            };
+            match failures.next_if(|failure| failure.index == index) {
+                None => self.succeeded(flow, cx),
+                Some(RequestFailure {
+                    errno: Errno::EEXIST, ..
+                }) => again.push(flow.clone()),
+                Some(failure) if flow.master.is_some() || flow.helper.is_some() => {
+                    self.report(failure.errno, "commit-create", flow, cx);
+                    again.push(lesser(flow, failure.errno));
+                }
+                Some(failure) => self.fail(failure.errno, "commit-create", flow, cx),
+            }
+        }
+        again
+    }
+
+    fn inspect(&mut self, wanted: Vec<Flow>, cx: &mut Context<'_>) -> bool {
+        if wanted.is_empty() {
+            return false;
+        }
+        let name = |flow: &Flow| {
+            FlowRequest::Get(FlowName {
+                orig: flow.orig,
+                zone: flow.zone,
+                id: None,
+            })
+        };
+        cx.out.requests(BatchOwner::Commit, wanted.iter().map(name));
+        let present = wanted.iter().map(|_| None).collect();
+        self.stage = Stage::Inspect { wanted, present };
+        true
+    }
+
+    /// Updates what exists as wanted, replaces what is translated otherwise, creates what is not there.
+    fn resolve(&mut self, wanted: Vec<Flow>, present: Vec<Option<Flow>>, cx: &mut Context<'_>) {
+        let mut batch = cx.out.new_batch();
+        for (wanted, present) in wanted.into_iter().zip(present) {
+            let Some(present) = present else {
+                batch.requests.push(FlowRequest::Create(wanted));
+                continue;
+            };
+            if let Some(update) = committed::update(&present, &wanted) {
+                batch.requests.push(FlowRequest::Update(update));
+                continue;
+            }
+            let name = FlowName {
+                orig: wanted.orig,
+                zone: wanted.zone,
+                id: present.id,
+            };
+            batch.requests.push(FlowRequest::Delete(name));
+            batch.requests.push(FlowRequest::Create(wanted));
+        }
+        self.stage = Stage::Resolve;
+        cx.out.batch(BatchOwner::Commit, batch);
+    }
+
+    fn resolved(&mut self, batch: &Batch, failures: &[RequestFailure], cx: &mut Context<'_>) {
+        let mut failures = failures.iter().peekable();
+        for (index, request) in batch.requests.iter().enumerate() {
+            let failure = failures.next_if(|failure| failure.index == index);
+            match (request, failure) {
+                (FlowRequest::Create(flow), None) => self.succeeded(flow, cx),
+                (FlowRequest::Create(flow), Some(failure)) => {
+                    self.fail(failure.errno, "commit-create", flow, cx)
+                }
+                (FlowRequest::Update(flow), None) => self.updated(flow, cx),
+                (FlowRequest::Update(flow), Some(failure)) => {
+                    self.fail(failure.errno, "commit-update", flow, cx)
+                }
+                // A flow that could not be deleted makes the creation behind it fail, which is counted.
+                (FlowRequest::Delete(_) | FlowRequest::Get(_), _) => {}
+            }
+        }
+    }
+
+    /// The kernel has the flow: so has the internal cache, without news for the peer.
+    fn succeeded(&mut self, creation: &Flow, cx: &mut Context<'_>) {
+        self.committed = self.committed.saturating_add(1);
+        cx.stats.created = cx.stats.created.saturating_add(1);
+        cx.internal
+            .apply(EventKind::New, &committed::created(creation), cx.now.whole_secs());
+    }
+
+    fn updated(&mut self, update: &Flow, cx: &mut Context<'_>) {
+        self.committed = self.committed.saturating_add(1);
+        cx.stats.updated = cx.stats.updated.saturating_add(1);
+        cx.internal.apply(
+            EventKind::Update,
+            &committed::updated(update),
+            cx.now.whole_secs(),
+        );
+    }
+
+    fn fail(&mut self, errno: Errno, operation: &'static str, flow: &Flow, cx: &mut Context<'_>) {
+        self.failed = self.failed.saturating_add(1);
+        cx.stats.failed = cx.stats.failed.saturating_add(1);
+        self.report(errno, operation, flow, cx);
+    }
+
+    /// Counts an error, and reports its first flow in this commit.
+    fn report(&mut self, errno: Errno, operation: &'static str, flow: &Flow, cx: &mut Context<'_>) {
+        let n_failures = self.errors.entry(errno).or_default();
+        *n_failures = n_failures.saturating_add(1);
+        let by_errno = &mut cx.stats.failed_by_errno;
+        match by_errno.binary_search_by_key(&errno.0, |(number, _)| *number) {
+            Ok(place) => {
+                if let Some((_, failures)) = by_errno.get_mut(place) {
+                    *failures = failures.saturating_add(1);
+                }
+            }
+            Err(place) => by_errno.insert(place, (errno.0, 1)),
+        }
+        if *n_failures == 1 {
+            cx.out.report(Report::CommitFailed {
+                operation,
+                errno,
+                flow: Box::new(flow.clone()),
+            });
+        }
+    }
+
+    /// Tells how it went and lets the clients go.
+    pub(crate) fn finish(mut self, out: &mut Outputs, now: Instant) {
+        let took = now.saturating_since(self.started);
+        out.report(Report::Committed {
+            committed: self.committed,
+            failed: self.failed,
+            took,
+        });
+        out.end(&mut self.clients);
+    }
+
+    /// Forgets a client that hung up; the commit goes on.
+    pub(crate) fn forget(&mut self, client: ClientId) {
+        self.clients.retain(|waiting| *waiting != client);
+    }
+}
+
+/// Returns the flow without what the kernel could not give it: its master is not there, or its
+/// helper is not known. The stream goes on all the same.
+fn lesser(flow: &Flow, errno: Errno) -> Flow {
+    let mut lesser = flow.clone();
+    match errno {
+        Errno::ENOENT => lesser.master = None,
+        Errno::EOPNOTSUPP => lesser.helper = None,
+        _ => {}
+    }
+    lesser
+}

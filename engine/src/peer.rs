@@ -1,0 +1,170 @@
+//! What the peer sends: from datagrams to the external cache.
+
+use core::time::Duration;
+
+use crate::cache::{ExternalCache, InternalCache};
+use crate::config::Config;
+use crate::input::EventKind;
+use crate::outputs::Outputs;
+use crate::report::Report;
+use crate::stats::ReceiveStats;
+use crate::sync::{BulkCause, Outcome, Sync, Verdict};
+use crate::throttle::Throttle;
+use crate::time::Instant;
+use crate::wire::{self, Change, Content, DecodeError, Malformation, MessageView};
+
+/// Time that a restarted peer has to name its flows again before those that it did not name are dropped.
+const SWEEP_DELAY: Duration = Duration::from_secs(15);
+
+/// Our view of the peer.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    stats: ReceiveStats,
+    malformed: Throttle,
+    cache_full: Throttle,
+    sweep: Option<Sweep>,
+}
+
+/// Flows of the external cache not named since `since_secs` are dropped at `at`.
+#[derive(Clone, Copy, Debug)]
+struct Sweep {
+    at: Instant,
+    since_secs: u32,
+    slot: u32,
+}
+
+/// What the receive path reads and writes beside its own state.
+pub(crate) struct Context<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) sync: &'a mut Sync,
+    pub(crate) internal: &'a mut InternalCache,
+    pub(crate) external: &'a mut ExternalCache,
+    pub(crate) out: &'a mut Outputs,
+    pub(crate) now: Instant,
+}
+
+impl Peer {
+    /// Returns the counters.
+    pub(crate) fn stats(&self) -> ReceiveStats {
+        self.stats
+    }
+
+    /// Handles a datagram; returns why the peer must get a bulk, if it must.
+    pub(crate) fn receive(&mut self, payload: &[u8], cx: &mut Context<'_>) -> Option<BulkCause> {
+        let mut bulk = None;
+        for item in wire::messages(payload) {
+            match item {
+                Ok(message) => bulk = self.take(&message, cx).or(bulk),
+                Err(error) => self.reject(error, cx),
+            }
+        }
+        bulk
+    }
+
+    fn take(&mut self, message: &MessageView<'_>, cx: &mut Context<'_>) -> Option<BulkCause> {
+        self.stats.messages = self.stats.messages.wrapping_add(1);
+        let Outcome { verdict, bulk } = cx.sync.receive(message, cx.internal, &mut self.stats);
+        match verdict {
+            Verdict::Data => self.apply(message, cx),
+            Verdict::BadHeader(error) => self.reject(error, cx),
+            Verdict::Control | Verdict::Dropped => {}
+        }
+        if bulk == Some(BulkCause::PeerRestarted) {
+            self.greet(cx);
+        }
+        bulk
+    }
+
+    /// Asks a new process of the peer for its flows; those that it does not name are history.
+    fn greet(&mut self, cx: &mut Context<'_>) {
+        cx.sync.request_resync();
+        let at = cx.now.saturating_add(SWEEP_DELAY);
+        self.sweep = Some(Sweep {
+            at,
+            since_secs: cx.now.whole_secs(),
+            slot: 0,
+        });
+    }
+
+    fn apply(&mut self, message: &MessageView<'_>, cx: &mut Context<'_>) {
+        let kind = match message.content() {
+            Ok(Content::Flow(Change::New)) => EventKind::New,
+            Ok(Content::Flow(Change::Update)) => EventKind::Update,
+            Ok(Content::Flow(Change::Delete)) => EventKind::Destroy,
+            // Expectations are not cached; their messages are acknowledged like all others.
+            Ok(Content::Expectation(_)) => return self.check_expectation(message, cx),
+            Ok(Content::Ack(_) | Content::Nack(_) | Content::Resync | Content::Alive) | Err(_) => return,
+        };
+        match wire::decode_flow(message.body, message.body_offset()) {
+            Ok(decoded) => {
+                self.count_unknown(decoded.unknown_attributes);
+                if cx
+                    .external
+                    .apply(kind, &decoded.flow, cx.now.whole_secs())
+                    .is_err()
+                    && let Some(refused) = self.cache_full.note(cx.now)
+                {
+                    let len_max = cx.config.cache_len_max.get();
+                    cx.out.report(Report::CacheFull {
+                        cache: "external",
+                        len_max,
+                        refused,
+                    });
+                }
+            }
+            Err(error) => self.reject(error, cx),
+        }
+    }
+
+    fn check_expectation(&mut self, message: &MessageView<'_>, cx: &mut Context<'_>) {
+        match wire::decode_expectation(message.body, message.body_offset()) {
+            Ok(decoded) => self.count_unknown(decoded.unknown_attributes),
+            Err(error) => self.reject(error, cx),
+        }
+    }
+
+    fn count_unknown(&mut self, attributes: u16) {
+        self.stats.unknown_attributes = self.stats.unknown_attributes.wrapping_add(u64::from(attributes));
+    }
+
+    fn reject(&mut self, error: DecodeError, cx: &mut Context<'_>) {
+        let counter = match error.kind.malformation() {
+            Malformation::BadVersion => &mut self.stats.bad_version,
+            Malformation::BadHeader => &mut self.stats.bad_header,
+            Malformation::BadPayload => &mut self.stats.bad_payload,
+            Malformation::BadType => &mut self.stats.bad_type,
+            Malformation::Truncated => &mut self.stats.truncated,
+            Malformation::BadSize => &mut self.stats.bad_size,
+        };
+        *counter = counter.wrapping_add(1);
+        if let Some(messages) = self.malformed.note(cx.now) {
+            cx.out.report(Report::Malformed { error, messages });
+        }
+    }
+
+    /// Returns when flows that a restarted peer did not name are dropped.
+    pub(crate) fn sweep_deadline(&self) -> Option<Instant> {
+        self.sweep.map(|sweep| sweep.at)
+    }
+
+    /// Drops flows that a restarted peer did not name, `len_max` in one turn at the most.
+    pub(crate) fn sweep(&mut self, external: &mut ExternalCache, len_max: u16, now: Instant) {
+        const TURN: Duration = Duration::from_millis(1);
+        let Some(mut sweep) = self.sweep.take() else {
+            return;
+        };
+        for _ in 0..len_max {
+            let Some(id) = external.first_from(sweep.slot) else {
+                return;
+            };
+            sweep.slot = id.slot().saturating_add(1);
+            if external.updated_secs(id) < sweep.since_secs {
+                external.remove(id);
+            }
+        }
+        self.sweep = Some(Sweep {
+            at: now.saturating_add(TURN),
+            ..sweep
+        });
+    }
+}

@@ -1,0 +1,89 @@
+//! A bulk: the whole internal cache for the peer, in turns.
+
+use core::time::Duration;
+
+use crate::cache::InternalCache;
+use crate::time::Instant;
+
+use super::Sync;
+
+/// Time between two turns of a bulk.
+///
+/// With 1024 flows a turn that is a million flows a second at the most, while changes that happen
+/// meanwhile are sent at once and so overtake the bulk.
+const TURN: Duration = Duration::from_millis(1);
+
+/// Why the peer gets a bulk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BulkCause {
+    /// `-B`.
+    Command,
+    /// It asked for one.
+    PeerAsked,
+    /// It said HELLO, so it holds nothing.
+    PeerRestarted,
+    /// It said HELLO out of sequence: it may be yet another process.
+    PeerMayHaveRestarted,
+    /// We are new: what died and came while we were away, nobody told it.
+    Startup,
+    /// It asked again for messages that have left the resend queue.
+    LostBeyondResend,
+}
+
+/// The bulk in progress, if there is one.
+#[derive(Debug, Default)]
+pub(crate) struct Bulk {
+    /// Slot of the cache to go on from.
+    cursor: Option<u32>,
+    /// Another one was wanted meanwhile: what went before it may not have arrived.
+    again: bool,
+    next_turn: Option<Instant>,
+}
+
+impl Bulk {
+    /// Returns when the next turn is due; none while the resend queue has no room for it.
+    #[must_use]
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.next_turn
+    }
+
+    /// Begins a bulk; several that are wanted while one runs become one more.
+    ///
+    /// Returns whether it begins now.
+    pub(crate) fn start(&mut self, now: Instant) -> bool {
+        if self.cursor.is_some() {
+            self.again = true;
+            return false;
+        }
+        self.cursor = Some(0);
+        self.next_turn = Some(now.saturating_add(TURN));
+        true
+    }
+
+    /// Queues the flows of one turn.
+    pub(crate) fn turn(&mut self, len_max: u16, sync: &mut Sync, internal: &mut InternalCache, now: Instant) {
+        self.next_turn = None;
+        let Some(mut cursor) = self.cursor else { return };
+        let turn_len = sync.bulk_turn_len(u32::from(len_max));
+        if turn_len == 0 {
+            return;
+        }
+        for _ in 0..turn_len {
+            let Some(flow) = internal.first_from(cursor) else {
+                self.cursor = core::mem::take(&mut self.again).then_some(0);
+                break;
+            };
+            sync.enqueue(flow, internal);
+            cursor = flow.slot().saturating_add(1);
+            self.cursor = Some(cursor);
+        }
+        self.resume(now);
+    }
+
+    /// Arms the next turn of a bulk that waits for room, after messages were acknowledged.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        if self.cursor.is_some() && self.next_turn.is_none() {
+            self.next_turn = Some(now.saturating_add(TURN));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The machines of the sync protocol: who says what when, and what it does to the queues.
+//!
+//! A machine is handed the queues and the internal cache, changes them, and returns what the
+//! engine must do about the message. It sends nothing: [`transmit`] builds messages from the tx
+//! queue when the driver asks for output.
+
+mod bulk;
+mod ftfw;
+mod notrack;
+mod queue;
+mod tracker;
+mod transmit;
+
+pub(crate) use bulk::{Bulk, BulkCause};
+pub(crate) use transmit::Transmitter;
+
+use crate::cache::{FlowId, InternalCache, NodeId};
+use crate::config::{Mode, StartupResync};
+use crate::stats::{QueueStats, ReceiveStats, ResendElement, ResendQueueStats};
+use crate::wire::{ControlMessage, DecodeError, Flags, MessageView};
+
+use alloc::vec::Vec;
+use ftfw::Ftfw;
+use notrack::Notrack;
+use queue::{Element, Place, Queues, Sent};
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Its payload is news of the peer.
+    Data,
+    /// It concerned the machine alone.
+    Control,
+    /// It came late or twice.
+    Dropped,
+    /// The mode does not know such a message.
+    BadHeader(DecodeError),
+}
+
+/// What the engine must do about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// What became of it.
+    pub(crate) verdict: Verdict,
+    /// Why the peer must get a bulk, if it must.
+    pub(crate) bulk: Option<BulkCause>,
+}
+
+#[derive(Debug)]
+enum Machine {
+    Notrack(Notrack),
+    Ftfw(Ftfw),
+}
+
+/// The machine in use with its queues.
+#[derive(Debug)]
+pub(crate) struct Sync {
+    machine: Machine,
+    queues: Queues,
+    resend_queue_len_max: u32,
+}
+
+impl Sync {
+    /// Returns the machine of `mode` at process start; a resync is requested if the mode says so.
+    #[must_use]
+    pub(crate) fn new(mode: Mode) -> Self {
+        let (machine, startup_resync, resend_queue_len_max) = match mode {
+            Mode::Notrack(config) => (Machine::Notrack(Notrack::default()), config.startup_resync, 0),
+            Mode::Ftfw(config) => (
+                Machine::Ftfw(Ftfw::new(config)),
+                config.startup_resync,
+                config.resend_queue_len_max.get(),
+            ),
+        };
+        let mut sync = Self {
+            machine,
+            queues: Queues::default(),
+            resend_queue_len_max,
+        };
+        if startup_resync == StartupResync::On {
+            sync.request_resync();
+        }
+        sync
+    }
+
+    /// Handles a message of the peer.
+    pub(crate) fn receive(
+        &mut self,
+        message: &MessageView<'_>,
+        internal: &mut InternalCache,
+        stats: &mut ReceiveStats,
+    ) -> Outcome {
+        match &mut self.machine {
+            Machine::Notrack(notrack) => notrack.receive(message, stats),
+            Machine::Ftfw(ftfw) => ftfw.receive(message, &mut self.queues, internal, stats),
+        }
+    }
+
+    /// Handles the alive timer: one second has passed since the last transmission.
+    pub(crate) fn alive(&mut self) {
+        match &mut self.machine {
+            Machine::Notrack(_) => Notrack::alive(&mut self.queues),
+            Machine::Ftfw(ftfw) => ftfw.alive(&mut self.queues),
+        }
+    }
+
+    /// Asks the peer for a bulk.
+    pub(crate) fn request_resync(&mut self) {
+        self.queues.push_tx(Element::Control(ControlMessage::Resync));
+    }
+
+    /// Puts a changed flow at the end of the tx queue, unless it stands there already; an older
+    /// message about it that waits for its acknowledgement is given up.
+    pub(crate) fn enqueue(&mut self, flow: FlowId, internal: &mut InternalCache) {
+        match internal.node(flow) {
+            Some(node) if self.queues.place(node) == Place::Resend => self.queues.resend(node),
+            Some(_) => {}
+            None => {
+                let node = self.queues.push_tx(Element::Flow(flow));
+                internal.set_node(flow, Some(node));
+            }
+        }
+    }
+
+    /// Returns how many flows of a bulk, `len_max` at most, can be sent without driving others out
+    /// of the resend queue before they are acknowledged.
+    #[must_use]
+    pub(crate) fn bulk_turn_len(&self, len_max: u32) -> u32 {
+        match &self.machine {
+            Machine::Notrack(_) => len_max,
+            Machine::Ftfw(_) => {
+                let len_max = len_max.min(self.resend_queue_len_max);
+                let waiting = self.queues.resend_len().saturating_add(self.queues.tx_len());
+                let has_room = waiting.saturating_add(len_max) <= self.resend_queue_len_max;
+                if has_room || waiting == 0 { len_max } else { 0 }
+            }
+        }
+    }
+
+    /// Forgets all messages about flows; those of them that are dead leave the cache.
+    pub(crate) fn forget_flows(&mut self, internal: &mut InternalCache) {
+        self.queues.remove_flows(|flow| internal.release(flow));
+    }
+
+    /// Takes the next element to send; [`Self::sent`] must follow.
+    fn next(&mut self) -> Option<(NodeId, Element, Flags)> {
+        let (node, element) = self.queues.pop_tx()?;
+        let flags = match &mut self.machine {
+            Machine::Notrack(_) => Flags::NONE,
+            Machine::Ftfw(ftfw) => ftfw.next_flags(),
+        };
+        Some((node, element, flags))
+    }
+
+    /// Files an element that was sent.
+    fn sent(&mut self, sent: Sent, internal: &mut InternalCache) {
+        match &mut self.machine {
+            Machine::Ftfw(ftfw) => ftfw.sent(sent, &mut self.queues, internal),
+            Machine::Notrack(_) => {
+                if let Element::Flow(flow) = self.queues.free(sent.node) {
+                    internal.release(flow);
+                }
+            }
+        }
+    }
+
+    /// Returns how many elements were dropped because the resend queue was full.
+    #[must_use]
+    pub(crate) fn overflowed(&self) -> u64 {
+        match &self.machine {
+            Machine::Notrack(_) => 0,
+            Machine::Ftfw(ftfw) => ftfw.overflowed(),
+        }
+    }
+
+    /// Returns the lengths of the queues.
+    #[must_use]
+    pub(crate) fn queue_stats(&self) -> QueueStats {
+        let resend = match &self.machine {
+            Machine::Notrack(_) => None,
+            Machine::Ftfw(ftfw) => Some(ResendQueueStats {
+                len: u64::from(self.queues.resend_len()),
+                len_max: u64::from(self.resend_queue_len_max),
+                overflowed: ftfw.overflowed(),
+            }),
+        };
+        QueueStats {
+            control_messages: u64::from(self.queues.controls()),
+            tx: u64::from(self.queues.tx_len()),
+            resend,
+        }
+    }
+
+    /// Returns the resend queue element by element; `None` in modes without one.
+    #[must_use]
+    pub(crate) fn resend_queue(&self) -> Option<Vec<ResendElement>> {
+        match &self.machine {
+            Machine::Notrack(_) => None,
+            Machine::Ftfw(_) => {
+                let mut elements = Vec::new();
+                let mut next = self.queues.oldest_sent();
+                while let Some(Sent { node, seq, element }) = next {
+                    elements.push(match element {
+                        Element::Flow(_) => ResendElement::Object { seq },
+                        Element::Control(message) => ResendElement::Control {
+                            seq,
+                            flags: flags(message).0,
+                        },
+                    });
+                    next = self.queues.sent_after(node);
+                }
+                Some(elements)
+            }
+        }
+    }
+
+    /// Panics if the queues are not consistent.
+    #[cfg(debug_assertions)]
+    pub(crate) fn check_invariants(&self) {
+        self.queues.check_invariants();
+    }
+}
+
+/// Returns the flag that says which control message it is.
+const fn flags(message: ControlMessage) -> Flags {
+    match message {
+        ControlMessage::Alive => Flags::ALIVE,
+        ControlMessage::Resync => Flags::RESYNC,
+        ControlMessage::Ack(_) => Flags::ACK,
+        ControlMessage::Nack(_) => Flags::NACK,
+    }
+}

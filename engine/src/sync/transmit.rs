@@ -1,0 +1,76 @@
+//! From the tx queue to datagrams.
+
+use alloc::vec::Vec;
+
+use crate::cache::{InternalCache, Liveness};
+use crate::seq::Seq;
+use crate::time::UnixTime;
+use crate::wire::{Change, EncodeOptions, Packer, encode_control, encode_flow};
+
+use super::Sync;
+use super::queue::{Element, Sent};
+
+/// Builds messages and packs them into datagrams.
+#[derive(Debug)]
+pub(crate) struct Transmitter {
+    /// Number of the next message. It begins with the clock, so that a restarted process resumes
+    /// above its old numbers unless it had sent more than one message a second.
+    next_seq: Seq,
+    options: EncodeOptions,
+    packer: Packer,
+}
+
+impl Transmitter {
+    /// Returns a transmitter for datagrams of at most `payload_len_max` bytes.
+    #[must_use]
+    pub(crate) fn new(wall: UnixTime, options: EncodeOptions, payload_len_max: u16) -> Self {
+        let secs = u32::try_from(wall.whole_secs() & u64::from(u32::MAX)).unwrap_or(0);
+        Self {
+            next_seq: Seq(secs),
+            options,
+            packer: Packer::new(payload_len_max),
+        }
+    }
+
+    /// Changes the largest payload of a datagram.
+    pub(crate) fn set_payload_len_max(&mut self, payload_len_max: u16) {
+        self.packer.set_payload_len_max(payload_len_max);
+    }
+
+    /// Takes back the buffer of a datagram that has left.
+    pub(crate) fn give_back(&mut self, buffer: Vec<u8>) {
+        self.packer.give_back(buffer);
+    }
+
+    /// Returns the next datagram that is full, or the last one when the tx queue is empty.
+    ///
+    /// The type of a message is that of its flow at this moment: one that changed since it was
+    /// queued goes out changed, one that died goes out as its end.
+    pub(crate) fn next_datagram(&mut self, sync: &mut Sync, internal: &mut InternalCache) -> Option<Vec<u8>> {
+        while let Some((node, element, flags)) = sync.next() {
+            let seq = self.next_seq;
+            self.next_seq = seq.next();
+            let full = match element {
+                Element::Control(message) => {
+                    self.packer.append(|out| encode_control(out, message, flags, seq))
+                }
+                Element::Flow(id) => {
+                    let kind = match internal.liveness(id) {
+                        Liveness::New => Change::New,
+                        Liveness::Alive => Change::Update,
+                        Liveness::Dead => Change::Delete,
+                    };
+                    let flow = internal.flow(id);
+                    let options = self.options;
+                    self.packer
+                        .append(|out| encode_flow(out, kind, flags, seq, &flow, options))
+                }
+            };
+            sync.sent(Sent { node, seq, element }, internal);
+            if full.is_some() {
+                return full;
+            }
+        }
+        self.packer.flush()
+    }
+}

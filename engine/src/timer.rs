@@ -1,0 +1,81 @@
+//! Deadlines and their reasons.
+
+use crate::time::Instant;
+
+/// What the engine waits for. Equal deadlines are handled in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// Nothing was sent for a second: acknowledge, or show that we live.
+    Alive,
+    /// The next turn of a bulk.
+    Bulk,
+    /// Flows that a restarted peer has not named are dropped.
+    Sweep,
+    /// The kernel's table is emptied, as `-t` has asked.
+    Purge,
+    /// The kernel's table is read again after events were lost.
+    OverrunResync,
+    /// The kernel's table is compared with the internal cache.
+    Reconcile,
+}
+
+/// The deadlines that the engine itself keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    alive: Option<Instant>,
+    purge: Option<Instant>,
+    overrun_resync: Option<Instant>,
+    reconcile: Option<Instant>,
+}
+
+impl Timers {
+    /// Returns the next deadline.
+    pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
+        [
+            self.alive.map(|at| (at, Timer::Alive)),
+            self.purge.map(|at| (at, Timer::Purge)),
+            self.overrun_resync.map(|at| (at, Timer::OverrunResync)),
+            self.reconcile.map(|at| (at, Timer::Reconcile)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Sets a deadline; one that was set before is void.
+    pub(crate) fn arm(&mut self, timer: Timer, at: Instant) {
+        if let Some(deadline) = self.deadline(timer) {
+            *deadline = Some(at);
+        }
+    }
+
+    /// Sets a deadline unless there is one.
+    pub(crate) fn arm_if_idle(&mut self, timer: Timer, at: Instant) {
+        if !self.is_armed(timer) {
+            self.arm(timer, at);
+        }
+    }
+
+    /// Takes a deadline back.
+    pub(crate) fn disarm(&mut self, timer: Timer) {
+        if let Some(deadline) = self.deadline(timer) {
+            *deadline = None;
+        }
+    }
+
+    /// Returns whether there is a deadline.
+    pub(crate) fn is_armed(&mut self, timer: Timer) -> bool {
+        self.deadline(timer).is_some_and(|deadline| deadline.is_some())
+    }
+
+    /// Returns the place of a deadline; bulks and sweeps keep their own.
+    fn deadline(&mut self, timer: Timer) -> Option<&mut Option<Instant>> {
+        match timer {
+            Timer::Alive => Some(&mut self.alive),
+            Timer::Purge => Some(&mut self.purge),
+            Timer::OverrunResync => Some(&mut self.overrun_resync),
+            Timer::Reconcile => Some(&mut self.reconcile),
+            Timer::Bulk | Timer::Sweep => None,
+        }
+    }
+}
