@@ -19,6 +19,13 @@
 
 pub mod decode;
 pub mod encode;
+mod event_filter;
+mod socket;
 mod uapi;
 
-pub use decode::{Body, DecodeError, DecodeErrorKind, Message, Messages, messages};
+pub use decode::{Body, DecodeError, DecodeErrorKind, Message, Messages, TableStats, messages};
+pub use event_filter::EventFilter;
+pub use socket::{
+    Cause, Datagrams, Delivery, DumpEntry, DumpProgress, DumpSocket, EventRead, EventSocket,
+    EventSocketOptions, NetlinkError, Operation, RequestSocket,
+};

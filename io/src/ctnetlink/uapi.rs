@@ -10,6 +10,14 @@ pub(super) const NFGENMSG_LEN: usize = 4;
 pub(super) const NFNL_SUBSYS_CTNETLINK: u8 = 1;
 pub(super) const NFNL_SUBSYS_CTNETLINK_EXP: u8 = 2;
 
+// enum nfnetlink_groups
+pub(super) const NFNLGRP_CONNTRACK_NEW: u32 = 1;
+pub(super) const NFNLGRP_CONNTRACK_UPDATE: u32 = 2;
+pub(super) const NFNLGRP_CONNTRACK_DESTROY: u32 = 3;
+pub(super) const NFNLGRP_CONNTRACK_EXP_NEW: u32 = 4;
+pub(super) const NFNLGRP_CONNTRACK_EXP_UPDATE: u32 = 5;
+pub(super) const NFNLGRP_CONNTRACK_EXP_DESTROY: u32 = 6;
+
 // enum cntl_msg_types
 pub(super) const IPCTNL_MSG_CT_NEW: u8 = 0;
 pub(super) const IPCTNL_MSG_CT_GET: u8 = 1;

@@ -1,6 +1,6 @@
 //! The attributes of a message or nest, read in place.
 
-use netlink_packet_core::{NLA_HEADER_SIZE, NlasIterator};
+use netlink_packet_core::{NLA_HEADER_SIZE, NLA_TYPE_MASK};
 
 use super::{DecodeError, DecodeErrorKind};
 
@@ -62,19 +62,20 @@ impl<'a> Attribute<'a> {
 }
 
 /// Iterator over the attributes of a message or nest; ends after its first error.
+///
+/// `netlink_packet_core::NlasIterator` does the same in twice the time (193 ns for an established
+/// TCP flow against 103 ns), it does not say where in the datagram an attribute stands, and it
+/// allocates its error.
 pub(super) struct Attributes<'a> {
-    nlas: NlasIterator<&'a [u8]>,
+    rest: &'a [u8],
     /// Offset of the next attribute in the datagram.
     offset: usize,
 }
 
 impl<'a> Attributes<'a> {
     /// Returns those in `bytes`, which begin at `offset` of their datagram.
-    pub(super) fn new(bytes: &'a [u8], offset: usize) -> Self {
-        Self {
-            nlas: NlasIterator::new(bytes),
-            offset,
-        }
+    pub(super) const fn new(bytes: &'a [u8], offset: usize) -> Self {
+        Self { rest: bytes, offset }
     }
 }
 
@@ -83,19 +84,28 @@ impl<'a> Iterator for Attributes<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let offset = self.offset;
-        let Ok(nla) = self.nlas.next()? else {
-            return Some(Err(DecodeError {
-                offset,
-                kind: DecodeErrorKind::Attribute,
-            }));
-        };
-        let (kind, len) = (nla.kind(), usize::from(nla.length()));
-        self.offset = offset.saturating_add(len.next_multiple_of(NLA_HEADER_SIZE));
-        Some(Ok(Attribute {
-            kind,
-            value: nla.into_inner().get(NLA_HEADER_SIZE..len).unwrap_or_default(),
-            offset: offset.saturating_add(NLA_HEADER_SIZE),
+        let (rest, offset) = (self.rest, self.offset);
+        if rest.is_empty() {
+            return None;
+        }
+        if let [len_0, len_1, kind_0, kind_1, ..] = *rest {
+            let len = usize::from(u16::from_ne_bytes([len_0, len_1]));
+            if let Some(value) = rest.get(NLA_HEADER_SIZE..len) {
+                // The padding behind the last attribute may be missing.
+                let aligned = len.next_multiple_of(NLA_HEADER_SIZE);
+                self.rest = rest.get(aligned..).unwrap_or_default();
+                self.offset = offset.wrapping_add(aligned);
+                return Some(Ok(Attribute {
+                    kind: u16::from_ne_bytes([kind_0, kind_1]) & NLA_TYPE_MASK,
+                    value,
+                    offset: offset.wrapping_add(NLA_HEADER_SIZE),
+                }));
+            }
+        }
+        self.rest = &[];
+        Some(Err(DecodeError {
+            offset,
+            kind: DecodeErrorKind::Attribute,
         }))
     }
 }

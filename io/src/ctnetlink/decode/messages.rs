@@ -62,6 +62,21 @@ pub enum Message<'a> {
     },
 }
 
+impl Message<'_> {
+    /// Returns the number of the request that it answers, 0 for an event.
+    #[must_use]
+    pub const fn seq(&self) -> u32 {
+        match *self {
+            Self::Flow { seq, .. }
+            | Self::Expect { seq, .. }
+            | Self::Done { seq, .. }
+            | Self::Ack { seq }
+            | Self::Error { seq, .. }
+            | Self::Other { seq, .. } => seq,
+        }
+    }
+}
+
 /// What a message holds behind its netlink header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Body<'a> {

@@ -1,0 +1,218 @@
+//! The socket that hears of every change of the table.
+
+use std::array;
+use std::io::IoSliceMut;
+use std::os::fd::AsRawFd;
+
+use engine::input::{Errno, Table};
+use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
+use socket2::SockRef;
+
+use super::netfilter::{NetfilterSocket, impl_as_fd};
+use super::{NetlinkError, Operation};
+use crate::ctnetlink::EventFilter;
+use crate::ctnetlink::uapi::*;
+
+/// Most datagrams that one read takes: a system call costs about as much as the copying of one.
+const N_SLOTS: usize = 64;
+
+/// Room for one datagram. An event with every attribute has 460 bytes, a security context is the
+/// only one that can be long. Not a power of two, so that the slots do not share cache lines' sets.
+const SLOT_LEN: usize = 2048 + 64;
+
+/// What to listen to, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct EventSocketOptions<'a> {
+    /// Size of the receive buffer in bytes as [`EventSocket::buffer_len`] tells it; an event takes
+    /// 1,280. `None` leaves the system's default, which holds 166 events.
+    pub buffer_len: Option<usize>,
+    /// Of which tables.
+    pub tables: Table,
+    /// What the kernel does with an event for which there is no room.
+    pub delivery: Delivery,
+    /// What we do not want to hear of.
+    pub filter: &'a EventFilter,
+}
+
+/// What the kernel does with an event for which the receive buffer has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Drops it; the next read says so.
+    BestEffort,
+    /// Delivers it later, and keeps dead flows until then; the table can fill up by that.
+    Reliable,
+}
+
+/// Subscription to the events of flows and expectations.
+pub struct EventSocket {
+    socket: NetfilterSocket,
+    headers: MultiHeaders<NetlinkAddr>,
+    /// The datagrams of the last read, one a slot.
+    slots: Vec<u8>,
+    /// Their lengths, 0 for what is no complete datagram.
+    lens: [usize; N_SLOTS],
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub enum EventRead<'a> {
+    /// Events.
+    Datagrams {
+        /// The complete ones, each for [`crate::ctnetlink::messages`].
+        datagrams: Datagrams<'a>,
+        /// How many were longer than we have room for, and are lost.
+        n_truncated: usize,
+    },
+    /// Events were lost: the receive buffer was full. What is in it comes with the next read.
+    Overrun,
+    /// There is nothing to read.
+    Empty,
+}
+
+/// Iterator over the datagrams of a read.
+#[derive(Clone, Debug)]
+pub struct Datagrams<'a> {
+    slots: std::slice::ChunksExact<'a, u8>,
+    lens: std::slice::Iter<'a, usize>,
+}
+
+impl<'a> Iterator for Datagrams<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (slot, len) = (self.slots.next()?, *self.lens.next()?);
+            if len > 0 {
+                return slot.get(..len);
+            }
+        }
+    }
+}
+
+impl EventSocket {
+    /// Subscribes.
+    ///
+    /// # Errors
+    /// No permission, no support in the kernel.
+    pub fn open(options: &EventSocketOptions<'_>) -> Result<Self, NetlinkError> {
+        let this = Self {
+            socket: NetfilterSocket::open()?,
+            headers: MultiHeaders::preallocate(N_SLOTS, None),
+            slots: vec![0; N_SLOTS.saturating_mul(SLOT_LEN)],
+            lens: [0; N_SLOTS],
+        };
+        // Events come with the first group joined: all else is in place before.
+        if let Some(len) = options.buffer_len {
+            this.socket.set_buffer_len(len)?;
+        }
+        match options.delivery {
+            Delivery::BestEffort => {}
+            Delivery::Reliable => {
+                let socket = this.socket.inner();
+                socket
+                    .set_broadcast_error(true)
+                    .and_then(|()| socket.set_no_enobufs(true))
+                    .map_err(|error| Operation::SetDelivery.failed_io(&error))?;
+            }
+        }
+        this.set_filter(options.filter)?;
+        for group in groups(options.tables) {
+            this.socket
+                .inner()
+                .add_membership(*group)
+                .map_err(|error| Operation::Subscribe.failed_io(&error))?;
+        }
+        Ok(this)
+    }
+
+    /// Replaces the filter.
+    ///
+    /// # Errors
+    /// The kernel does not take it.
+    pub fn set_filter(&self, filter: &EventFilter) -> Result<(), NetlinkError> {
+        SockRef::from(&self.socket)
+            .attach_filter(&filter.program())
+            .map_err(|error| Operation::SetFilter.failed_io(&error))
+    }
+
+    /// Returns the receive buffer's size in bytes.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn buffer_len(&self) -> Result<usize, NetlinkError> {
+        self.socket.buffer_len()
+    }
+
+    /// Doubles the receive buffer, unless that were more than `len_max` bytes. Returns the new size
+    /// if it grew.
+    ///
+    /// # Errors
+    /// The kernel does not want to.
+    pub fn double_buffer(&self, len_max: usize) -> Result<Option<usize>, NetlinkError> {
+        let len = self.buffer_len()?;
+        let doubled = len.saturating_mul(2);
+        if doubled > len_max {
+            return Ok(None);
+        }
+        let grown = self.socket.set_buffer_len(doubled)?;
+        Ok((grown > len).then_some(grown))
+    }
+
+    /// Reads up to 64 datagrams.
+    ///
+    /// # Errors
+    /// Anything but an overrun.
+    pub fn read(&mut self) -> Result<EventRead<'_>, NetlinkError> {
+        let mut free = self.slots.chunks_exact_mut(SLOT_LEN);
+        let mut slots: [_; N_SLOTS] = array::from_fn(|_| [IoSliceMut::new(free.next().unwrap_or_default())]);
+        let fd = self.socket.as_raw_fd();
+        let received = match recvmmsg(fd, &mut self.headers, &mut slots, MsgFlags::empty(), None) {
+            Ok(received) => received,
+            Err(nix::Error::EAGAIN) => return Ok(EventRead::Empty),
+            Err(nix::Error::ENOBUFS) => return Ok(EventRead::Overrun),
+            Err(errno) => return Err(Operation::ReadEvents.failed(Errno(errno as i32))),
+        };
+        let (mut n_received, mut n_truncated) = (0_usize, 0_usize);
+        for (datagram, len) in received.zip(&mut self.lens) {
+            n_received = n_received.saturating_add(1);
+            *len = datagram.bytes;
+            if datagram.flags.contains(MsgFlags::MSG_TRUNC) {
+                n_truncated = n_truncated.saturating_add(1);
+                *len = 0;
+            }
+        }
+        Ok(EventRead::Datagrams {
+            datagrams: Datagrams {
+                slots: self.slots.chunks_exact(SLOT_LEN),
+                lens: self.lens.get(..n_received).unwrap_or_default().iter(),
+            },
+            n_truncated,
+        })
+    }
+}
+
+/// Returns the groups that tell of `tables`.
+const fn groups(tables: Table) -> &'static [u32] {
+    match tables {
+        Table::Flows => &[
+            NFNLGRP_CONNTRACK_NEW,
+            NFNLGRP_CONNTRACK_UPDATE,
+            NFNLGRP_CONNTRACK_DESTROY,
+        ],
+        Table::Expectations => &[
+            NFNLGRP_CONNTRACK_EXP_NEW,
+            NFNLGRP_CONNTRACK_EXP_UPDATE,
+            NFNLGRP_CONNTRACK_EXP_DESTROY,
+        ],
+        Table::Both => &[
+            NFNLGRP_CONNTRACK_NEW,
+            NFNLGRP_CONNTRACK_UPDATE,
+            NFNLGRP_CONNTRACK_DESTROY,
+            NFNLGRP_CONNTRACK_EXP_NEW,
+            NFNLGRP_CONNTRACK_EXP_UPDATE,
+            NFNLGRP_CONNTRACK_EXP_DESTROY,
+        ],
+    }
+}
+
+impl_as_fd!(EventSocket);

@@ -1,0 +1,323 @@
+//! The socket over which the table is changed.
+
+use engine::flow::Flow;
+use engine::input::{Errno, RequestFailure, Table};
+use engine::output::Batch;
+
+use super::netfilter::{NetfilterSocket, ReceiveError, impl_as_fd};
+use super::{Cause, NetlinkError, Operation};
+use crate::ctnetlink::decode::{
+    Body, DecodeError, Message, TableStats, decode_flow, decode_table_stats, messages,
+};
+use crate::ctnetlink::encode::{
+    AckMode, Command, ExpectRequest, encode_command, encode_expect_request, encode_flow_request,
+};
+
+/// Most requests in one send. Beyond 64 nothing is gained, and a message of each still fits into
+/// the default send buffer.
+const REQUESTS_PER_SEND: usize = 256;
+
+/// What an answer takes of the receive buffer at most: the kernel counts its own bookkeeping, and
+/// allocates a page for a flow.
+const ANSWER_COST_MAX: usize = 8 * 1024;
+
+/// An answer is a flow, or an error without the request that caused it.
+const ANSWER_LEN_MAX: usize = 8 * 1024;
+
+/// Stands for an answer that we could not decode.
+const EBADMSG: Errno = Errno(nix::Error::EBADMSG as i32);
+
+/// Sends requests in batches, and reads their answers.
+///
+/// The kernel carries requests out while they are sent, so that all answers are there when `send`
+/// returns: nothing here waits.
+pub struct RequestSocket {
+    socket: NetfilterSocket,
+    requests: Vec<u8>,
+    answer: Vec<u8>,
+    next_seq: u32,
+    /// Which requests of the last send were answered.
+    is_answered: Vec<bool>,
+}
+
+impl RequestSocket {
+    /// Opens one, and asks the kernel whether it understands us at all.
+    ///
+    /// # Errors
+    /// No permission, no support in the kernel.
+    pub fn open() -> Result<Self, NetlinkError> {
+        let mut this = Self::open_with_buffer(REQUESTS_PER_SEND.saturating_mul(ANSWER_COST_MAX))?;
+        match this.table_stats() {
+            Err(NetlinkError {
+                cause: Cause::Errno(Errno::EINVAL),
+                ..
+            }) => Err(Operation::Open.failed_by(Cause::NotSupported)),
+            Err(error) => Err(NetlinkError {
+                operation: Operation::Open,
+                ..error
+            }),
+            Ok(_) => Ok(this),
+        }
+    }
+
+    fn open_with_buffer(len: usize) -> Result<Self, NetlinkError> {
+        let socket = NetfilterSocket::open()?;
+        socket.set_buffer_len(len)?;
+        // Without this an error carries the whole request that caused it.
+        socket
+            .inner()
+            .set_cap_ack(true)
+            .map_err(|error| Operation::Open.failed_io(&error))?;
+        Ok(Self {
+            socket,
+            requests: Vec::new(),
+            answer: vec![0; ANSWER_LEN_MAX],
+            next_seq: 1,
+            is_answered: Vec::new(),
+        })
+    }
+
+    /// Returns the number by which events name this socket as their cause.
+    #[must_use]
+    pub const fn port_id(&self) -> u32 {
+        self.socket.port_id()
+    }
+
+    /// Carries out `batch`. Hands the answer to every successful `Get` to `on_answer` with its
+    /// index, and appends the requests that failed to `failures`, in order.
+    ///
+    /// Where the kernel's answers are lost, the requests are made again one by one: what had
+    /// succeeded by then fails with EEXIST or ENOENT.
+    ///
+    /// # Errors
+    /// The requests could not be sent.
+    pub fn execute(
+        &mut self,
+        batch: &Batch,
+        mut on_answer: impl FnMut(usize, &Flow),
+        failures: &mut Vec<RequestFailure>,
+    ) -> Result<(), NetlinkError> {
+        let mut on_flow = |index: usize, body: &Body<'_>| -> Result<(), DecodeError> {
+            on_answer(index, &decode_flow(body)?);
+            Ok(())
+        };
+        self.run(&batch.requests, encode_flow_request, &mut on_flow, failures)
+    }
+
+    /// Carries out requests about expectations, and appends those that failed to `failures`.
+    ///
+    /// # Errors
+    /// The requests could not be sent.
+    pub fn execute_expect(
+        &mut self,
+        requests: &[ExpectRequest<'_>],
+        failures: &mut Vec<RequestFailure>,
+    ) -> Result<(), NetlinkError> {
+        self.run(requests, encode_expect_request, &mut |_, _| Ok(()), failures)
+    }
+
+    /// Empties `table`.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn flush(&mut self, table: Table) -> Result<(), NetlinkError> {
+        let commands: &[_] = match table {
+            Table::Flows => &[Command::FlushFlows],
+            Table::Expectations => &[Command::FlushExpectations],
+            Table::Both => &[Command::FlushFlows, Command::FlushExpectations],
+        };
+        for command in commands {
+            self.command(*command, Operation::Flush, |message| {
+                matches!(message, Message::Ack { .. }).then_some(Ok(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Returns how full the table of flows is.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn table_stats(&mut self) -> Result<TableStats, NetlinkError> {
+        let operation = Operation::ReadTableStats;
+        self.command(Command::TableStats, operation, |message| {
+            let Message::Other { body, .. } = message else {
+                return None;
+            };
+            Some(decode_table_stats(&body).map_err(|_| operation.failed_by(Cause::Malformed)))
+        })
+    }
+
+    /// Sends `command` and returns what `on_answer` makes of the answer.
+    fn command<T>(
+        &mut self,
+        command: Command,
+        operation: Operation,
+        on_answer: impl Fn(Message<'_>) -> Option<Result<T, NetlinkError>>,
+    ) -> Result<T, NetlinkError> {
+        let seq = self.take_seqs(1);
+        self.requests.clear();
+        encode_command(command, seq, &mut self.requests);
+        self.socket.send(&self.requests, operation)?;
+        loop {
+            let datagram = match self.socket.receive(&mut self.answer) {
+                Ok(datagram) => datagram,
+                Err(ReceiveError::Empty | ReceiveError::Overrun) => {
+                    return Err(operation.failed_by(Cause::NoAnswer));
+                }
+                Err(ReceiveError::Errno(errno)) => return Err(operation.failed(errno)),
+            };
+            for message in messages(datagram) {
+                match message {
+                    Ok(Message::Error { seq: of, errno }) if of == seq => return Err(operation.failed(errno)),
+                    Ok(message) if message.seq() == seq => {
+                        if let Some(result) = on_answer(message) {
+                            return result;
+                        }
+                    }
+                    Ok(_late_answer) => {}
+                    Err(_) => return Err(operation.failed_by(Cause::Malformed)),
+                }
+            }
+        }
+    }
+
+    /// Carries out `requests` in sends of at most [`REQUESTS_PER_SEND`].
+    fn run<R>(
+        &mut self,
+        requests: &[R],
+        encode: impl Fn(&R, u32, AckMode, &mut Vec<u8>),
+        on_flow: &mut impl FnMut(usize, &Body<'_>) -> Result<(), DecodeError>,
+        failures: &mut Vec<RequestFailure>,
+    ) -> Result<(), NetlinkError> {
+        for (chunk, requests) in requests.chunks(REQUESTS_PER_SEND).enumerate() {
+            let base = chunk.saturating_mul(REQUESTS_PER_SEND);
+            let n_failures = failures.len();
+            let is_complete = self.send_and_read(base, requests, &encode, on_flow, failures)?;
+            if !is_complete {
+                self.ask_again(base, requests, &encode, on_flow, failures)?;
+                if let Some(failures) = failures.get_mut(n_failures..) {
+                    failures.sort_by_key(|failure| failure.index);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes each of `requests` that was not answered again, alone.
+    fn ask_again<R>(
+        &mut self,
+        base: usize,
+        requests: &[R],
+        encode: &impl Fn(&R, u32, AckMode, &mut Vec<u8>),
+        on_flow: &mut impl FnMut(usize, &Body<'_>) -> Result<(), DecodeError>,
+        failures: &mut Vec<RequestFailure>,
+    ) -> Result<(), NetlinkError> {
+        let is_answered = std::mem::take(&mut self.is_answered);
+        for (i, request) in requests.iter().enumerate() {
+            if is_answered.get(i) == Some(&true) {
+                continue;
+            }
+            let index = base.saturating_add(i);
+            let request = std::slice::from_ref(request);
+            self.send_and_read(index, request, encode, on_flow, failures)?;
+            if self.is_answered.first() != Some(&true) {
+                let errno = Errno::ENOBUFS;
+                failures.push(RequestFailure { index, errno });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends `requests`, the first of which has the index `base`, and reads the answers. Returns
+    /// whether all came: an acknowledgement of the last one, and no sign of loss before.
+    fn send_and_read<R>(
+        &mut self,
+        base: usize,
+        requests: &[R],
+        encode: &impl Fn(&R, u32, AckMode, &mut Vec<u8>),
+        on_flow: &mut impl FnMut(usize, &Body<'_>) -> Result<(), DecodeError>,
+        failures: &mut Vec<RequestFailure>,
+    ) -> Result<bool, NetlinkError> {
+        let Some(last) = requests.len().checked_sub(1) else {
+            return Ok(true);
+        };
+        let first_seq = self.take_seqs(requests.len());
+        self.requests.clear();
+        for ((i, request), seq) in requests.iter().enumerate().zip(Seqs(first_seq)) {
+            let ack = if i == last {
+                AckMode::Always
+            } else {
+                AckMode::OnError
+            };
+            encode(request, seq, ack, &mut self.requests);
+        }
+        self.socket.send(&self.requests, Operation::SendRequests)?;
+
+        self.is_answered.clear();
+        self.is_answered.resize(requests.len(), false);
+        let mut is_lost = false;
+        loop {
+            let datagram = match self.socket.receive(&mut self.answer) {
+                Ok(datagram) => datagram,
+                Err(ReceiveError::Overrun) => {
+                    is_lost = true;
+                    continue;
+                }
+                Err(ReceiveError::Empty) => return Ok(!is_lost && self.is_answered.last() == Some(&true)),
+                Err(ReceiveError::Errno(errno)) => return Err(Operation::ReadAnswers.failed(errno)),
+            };
+            for message in messages(datagram) {
+                let Ok(message) = message else {
+                    is_lost = true;
+                    continue;
+                };
+                // An answer to an earlier send is ahead of the first by nearly the whole range.
+                let Ok(i) = usize::try_from(message.seq().wrapping_sub(first_seq)) else {
+                    continue;
+                };
+                let Some(is_answered) = self.is_answered.get_mut(i) else {
+                    continue;
+                };
+                *is_answered = true;
+                let index = base.saturating_add(i);
+                match message {
+                    Message::Error { errno, .. } => failures.push(RequestFailure { index, errno }),
+                    Message::Flow { body, .. } => {
+                        if on_flow(index, &body).is_err() {
+                            let errno = EBADMSG;
+                            failures.push(RequestFailure { index, errno });
+                        }
+                    }
+                    Message::Ack { .. }
+                    | Message::Done { .. }
+                    | Message::Expect { .. }
+                    | Message::Other { .. } => {}
+                }
+            }
+        }
+    }
+
+    /// Returns the first of `n` sequence numbers that no other request has.
+    fn take_seqs(&mut self, n: usize) -> u32 {
+        let first = self.next_seq;
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        self.next_seq = first.wrapping_add(n);
+        first
+    }
+}
+
+/// The numbers from the first on, wrapping around.
+struct Seqs(u32);
+
+impl Iterator for Seqs {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        let seq = self.0;
+        self.0 = seq.wrapping_add(1);
+        Some(seq)
+    }
+}
+
+impl_as_fd!(RequestSocket);
