@@ -5,6 +5,8 @@
 //! may leave out is an `Option`, because "absent" and "zero" differ for the kernel, on the wire
 //! and in the printed line.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod attributes;
 mod expectation;
 mod protocol;

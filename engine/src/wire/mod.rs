@@ -11,6 +11,8 @@ mod encode;
 mod error;
 mod header;
 mod pack;
+#[cfg(test)]
+mod tests;
 mod view;
 mod write;
 

@@ -66,3 +66,65 @@ impl Packer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(len: usize, byte: u8) -> impl FnOnce(&mut Vec<u8>) {
+        move |out| out.extend(core::iter::repeat_n(byte, len))
+    }
+
+    /// The counts were seen at a stock daemon.
+    #[test]
+    fn a_datagram_stays_shorter_than_the_limit() {
+        for (payload_len_max, n_fit) in [(760, 9), (761, 10)] {
+            let mut packer = Packer::new(payload_len_max);
+            for byte in 0..n_fit {
+                assert_eq!(
+                    packer.append(message(76, byte)),
+                    None,
+                    "message {byte} of {n_fit}"
+                );
+            }
+            let full = packer.append(message(76, 99)).unwrap();
+            assert_eq!(full.len(), 76 * usize::from(n_fit));
+            assert_eq!(packer.flush(), Some(alloc::vec![99; 76]));
+            assert_eq!(packer.flush(), None);
+        }
+    }
+
+    #[test]
+    fn a_message_too_long_for_any_datagram_travels_alone() {
+        let mut packer = Packer::new(72);
+        assert_eq!(packer.append(message(8, 1)), None);
+        assert_eq!(packer.append(message(76, 2)), Some(alloc::vec![1; 8]));
+        assert_eq!(packer.append(message(8, 3)), Some(alloc::vec![2; 76]));
+        assert_eq!(packer.flush(), Some(alloc::vec![3; 8]));
+    }
+
+    #[test]
+    fn a_smaller_limit_counts_for_the_next_message() {
+        let mut packer = Packer::new(100);
+        assert_eq!(packer.append(message(40, 1)), None);
+        packer.set_payload_len_max(60);
+        assert_eq!(packer.append(message(40, 2)), Some(alloc::vec![1; 40]));
+    }
+
+    #[test]
+    fn buffers_given_back_are_used_again() {
+        let mut packer = Packer::new(100);
+        let mut seen = alloc::collections::BTreeSet::new();
+        for _ in 0..1000 {
+            let full = packer.append(message(80, 1));
+            let sent = full.or_else(|| packer.flush()).unwrap();
+            seen.insert(sent.as_ptr().addr());
+            packer.give_back(sent);
+        }
+        assert!(seen.len() <= 2, "{} buffers", seen.len());
+        for _ in 0..1000 {
+            packer.give_back(Vec::with_capacity(1));
+        }
+        assert_eq!(packer.pool.len(), POOL_LEN_MAX);
+    }
+}

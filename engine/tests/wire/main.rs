@@ -1,0 +1,7 @@
+//! The wire codec against captures of stock daemons (`tests/vectors`) and against noise.
+
+mod acceptance;
+mod captures;
+mod robustness;
+mod vectors;
+mod view;
