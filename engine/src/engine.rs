@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::cache::{Change, ExternalCache, HashKey, InternalCache};
-use crate::config::{Config, TcpWindowTracking};
+use crate::config::{Config, Mode, TcpWindowTracking};
 use crate::flow::Flow;
 use crate::input::{
     CacheName, Channel, ClientEvent, ClientId, EventKind, Input, KernelInput, LinkEvent, Origin, Request,
@@ -26,6 +26,9 @@ use crate::wire::{EncodeOptions, Timeouts, WindowScales};
 
 /// Time without a transmission after which one is made (docs/sync-protocol.md, "Alive timer").
 const ALIVE_PERIOD: Duration = Duration::from_secs(1);
+
+/// Time between two looks through the resend queue for messages that nobody will acknowledge.
+const STALE_RESEND_PERIOD: Duration = Duration::from_secs(5);
 
 /// Time until a dump that failed, or missed too much, is tried again.
 const DUMP_RETRY: Duration = Duration::from_secs(5);
@@ -115,6 +118,11 @@ impl Engine {
             config,
         };
         engine.timers.arm(Timer::Alive, now.saturating_add(ALIVE_PERIOD));
+        if matches!(engine.config.mode, Mode::Ftfw(_)) {
+            engine
+                .timers
+                .arm(Timer::StaleResend, now.saturating_add(STALE_RESEND_PERIOD));
+        }
         engine.arm_reconcile();
         engine.resync.start(Announce::No, None, &mut engine.out);
         engine
@@ -185,6 +193,14 @@ impl Engine {
                 self.timers
                     .arm(Timer::Alive, self.now.saturating_add(ALIVE_PERIOD));
             }
+            Timer::StaleResend => {
+                let len_max = self.config.limits.bulk_turn_len_max.get();
+                let is_peer_alive = self.peer.is_alive(self.now);
+                self.sync
+                    .resend_stale(is_peer_alive, len_max, self.transmitter.next_seq());
+                self.timers
+                    .arm(Timer::StaleResend, self.now.saturating_add(STALE_RESEND_PERIOD));
+            }
             Timer::Bulk => {
                 let len_max = self.config.limits.bulk_turn_len_max.get();
                 self.bulk
@@ -192,7 +208,7 @@ impl Engine {
             }
             Timer::Sweep => {
                 let len_max = self.config.limits.bulk_turn_len_max.get();
-                self.peer.sweep(&mut self.external, len_max, self.now);
+                self.peer.sweep(&self.sync, &mut self.external, len_max, self.now);
             }
             Timer::Purge => self.purge(),
             Timer::OverrunResync => {
@@ -327,7 +343,7 @@ impl Engine {
             self.kernel_stats.ghosts = self.kernel_stats.ghosts.wrapping_add(ghosts);
             self.out.report(Report::GhostsRemoved { flows: ghosts });
         }
-        if core::mem::take(&mut self.is_starting) {
+        if core::mem::take(&mut self.is_starting) && self.internal.first_from(0).is_some() {
             self.start_bulk(BulkCause::Startup);
         }
     }

@@ -16,20 +16,23 @@ use crate::wire::{self, Change, Content, DecodeError, Malformation, MessageView}
 /// Time that a restarted peer has to name its flows again before those that it did not name are dropped.
 const SWEEP_DELAY: Duration = Duration::from_secs(15);
 
+/// Time without a message after which the peer is not known to live.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
+
 /// Our view of the peer.
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
+    last_heard: Option<Instant>,
     stats: ReceiveStats,
     malformed: Throttle,
     cache_full: Throttle,
     sweep: Option<Sweep>,
 }
 
-/// Flows of the external cache not named since `since_secs` are dropped at `at`.
+/// Flows of the external cache that were not named again are dropped at `at`.
 #[derive(Clone, Copy, Debug)]
 struct Sweep {
     at: Instant,
-    since_secs: u32,
     slot: u32,
 }
 
@@ -49,8 +52,15 @@ impl Peer {
         self.stats
     }
 
+    /// Returns whether the peer was heard of late.
+    pub(crate) fn is_alive(&self, now: Instant) -> bool {
+        self.last_heard
+            .is_some_and(|at| now.saturating_since(at) <= SILENCE_MAX)
+    }
+
     /// Handles a datagram; returns why the peer must get a bulk, if it must.
     pub(crate) fn receive(&mut self, payload: &[u8], cx: &mut Context<'_>) -> Option<BulkCause> {
+        self.last_heard = Some(cx.now);
         let mut bulk = None;
         for item in wire::messages(payload) {
             match item {
@@ -69,7 +79,10 @@ impl Peer {
             Verdict::BadHeader(error) => self.reject(error, cx),
             Verdict::Control | Verdict::Dropped => {}
         }
-        if bulk == Some(BulkCause::PeerRestarted) {
+        if matches!(
+            bulk,
+            Some(BulkCause::PeerRestarted | BulkCause::PeerMayHaveRestarted)
+        ) {
             self.greet(cx);
         }
         bulk
@@ -79,11 +92,8 @@ impl Peer {
     fn greet(&mut self, cx: &mut Context<'_>) {
         cx.sync.request_resync();
         let at = cx.now.saturating_add(SWEEP_DELAY);
-        self.sweep = Some(Sweep {
-            at,
-            since_secs: cx.now.whole_secs(),
-            slot: 0,
-        });
+        cx.external.begin_generation();
+        self.sweep = Some(Sweep { at, slot: 0 });
     }
 
     fn apply(&mut self, message: &MessageView<'_>, cx: &mut Context<'_>) {
@@ -148,17 +158,30 @@ impl Peer {
     }
 
     /// Drops flows that a restarted peer did not name, `len_max` in one turn at the most.
-    pub(crate) fn sweep(&mut self, external: &mut ExternalCache, len_max: u16, now: Instant) {
+    ///
+    /// Not before the peer has acknowledged that it was asked for them, and only while it lives: a
+    /// peer that cannot name its flows may be the one whose flows are needed next.
+    pub(crate) fn sweep(&mut self, sync: &Sync, external: &mut ExternalCache, len_max: u16, now: Instant) {
         const TURN: Duration = Duration::from_millis(1);
         let Some(mut sweep) = self.sweep.take() else {
             return;
         };
+        let is_alive = self
+            .last_heard
+            .is_some_and(|at| now.saturating_since(at) <= SILENCE_MAX);
+        if sync.awaits_resync() || !is_alive {
+            self.sweep = Some(Sweep {
+                at: now.saturating_add(SWEEP_DELAY),
+                ..sweep
+            });
+            return;
+        }
         for _ in 0..len_max {
             let Some(id) = external.first_from(sweep.slot) else {
                 return;
             };
             sweep.slot = id.slot().saturating_add(1);
-            if external.updated_secs(id) < sweep.since_secs {
+            if external.is_of_past_generation(id) {
                 external.remove(id);
             }
         }

@@ -7,6 +7,8 @@ use crate::time::Instant;
 pub enum Timer {
     /// Nothing was sent for a second: acknowledge, or show that we live.
     Alive,
+    /// The resend queue is looked through for messages that nobody will acknowledge.
+    StaleResend,
     /// The next turn of a bulk.
     Bulk,
     /// Flows that a restarted peer has not named are dropped.
@@ -23,6 +25,7 @@ pub enum Timer {
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     alive: Option<Instant>,
+    stale_resend: Option<Instant>,
     purge: Option<Instant>,
     overrun_resync: Option<Instant>,
     reconcile: Option<Instant>,
@@ -33,6 +36,7 @@ impl Timers {
     pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
         [
             self.alive.map(|at| (at, Timer::Alive)),
+            self.stale_resend.map(|at| (at, Timer::StaleResend)),
             self.purge.map(|at| (at, Timer::Purge)),
             self.overrun_resync.map(|at| (at, Timer::OverrunResync)),
             self.reconcile.map(|at| (at, Timer::Reconcile)),
@@ -72,6 +76,7 @@ impl Timers {
     fn deadline(&mut self, timer: Timer) -> Option<&mut Option<Instant>> {
         match timer {
             Timer::Alive => Some(&mut self.alive),
+            Timer::StaleResend => Some(&mut self.stale_resend),
             Timer::Purge => Some(&mut self.purge),
             Timer::OverrunResync => Some(&mut self.overrun_resync),
             Timer::Reconcile => Some(&mut self.reconcile),

@@ -7,4 +7,3 @@ pub mod clock;
 pub mod control;
 pub mod ctnetlink;
 pub mod link;
-pub mod process;

@@ -13,6 +13,8 @@ use super::{CacheFull, FlowCache, FlowId, FlowKey, HashKey};
 pub struct ExternalCache {
     table: FlowCache,
     stats: CacheStats,
+    /// Marks what the peer named since it restarted.
+    generation: u8,
 }
 
 impl ExternalCache {
@@ -22,6 +24,7 @@ impl ExternalCache {
         Self {
             table: FlowCache::new(len_max, hash_key),
             stats: CacheStats::default(),
+            generation: 0,
         }
     }
 
@@ -34,27 +37,48 @@ impl ExternalCache {
     /// [`CacheFull`] if there is no room for it.
     pub fn apply(&mut self, kind: EventKind, flow: &Flow, now_secs: u32) -> Result<(), CacheFull> {
         let known = self.table.find(&FlowKey::of(flow));
-        match (kind, known) {
-            (EventKind::Destroy, None) => {}
-            (EventKind::Destroy, Some(id)) => self.remove(id),
-            (EventKind::New | EventKind::Update, None) => {
-                if let Err(full) = self.table.insert(flow, now_secs) {
-                    self.stats.create_failed_full = self.stats.create_failed_full.wrapping_add(1);
-                    return Err(full);
-                }
-                self.stats.created = self.stats.created.wrapping_add(1);
+        let id = match (kind, known) {
+            (EventKind::Destroy, None) => return Ok(()),
+            (EventKind::Destroy, Some(id)) => {
+                self.remove(id);
+                return Ok(());
             }
+            (EventKind::New | EventKind::Update, None) => self.insert(flow, now_secs)?,
             (EventKind::New, Some(id)) => {
                 self.table.replace(id, flow, now_secs);
                 self.stats.created = self.stats.created.wrapping_add(1);
                 self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
+                id
             }
             (EventKind::Update, Some(id)) => {
                 self.table.merge(id, flow, now_secs);
                 self.stats.updated = self.stats.updated.wrapping_add(1);
+                id
             }
-        }
+        };
+        self.table.bookkeeping_mut(id).generation = self.generation;
         Ok(())
+    }
+
+    fn insert(&mut self, flow: &Flow, now_secs: u32) -> Result<FlowId, CacheFull> {
+        let inserted = self.table.insert(flow, now_secs);
+        let counter = match inserted {
+            Ok(_) => &mut self.stats.created,
+            Err(_) => &mut self.stats.create_failed_full,
+        };
+        *counter = counter.wrapping_add(1);
+        inserted
+    }
+
+    /// From here on flows named again are told from those that are not.
+    pub fn begin_generation(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Returns whether the peer has not named a flow since the generation began.
+    #[must_use]
+    pub fn is_of_past_generation(&self, id: FlowId) -> bool {
+        self.table.bookkeeping(id).generation != self.generation
     }
 
     /// Removes a flow.

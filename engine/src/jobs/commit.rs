@@ -177,10 +177,10 @@ impl Commit {
                     errno: Errno::EEXIST, ..
                 }) => again.push(flow.clone()),
                 Some(failure) if flow.master.is_some() || flow.helper.is_some() => {
-                    self.report(failure.errno, "commit-create", flow, cx);
+                    self.report(failure.errno, "create", flow, cx);
                     again.push(lesser(flow, failure.errno));
                 }
-                Some(failure) => self.fail(failure.errno, "commit-create", flow, cx),
+                Some(failure) => self.fail(failure.errno, "create", flow, cx),
             }
         }
         again
@@ -233,13 +233,9 @@ impl Commit {
             let failure = failures.next_if(|failure| failure.index == index);
             match (request, failure) {
                 (FlowRequest::Create(flow), None) => self.succeeded(flow, cx),
-                (FlowRequest::Create(flow), Some(failure)) => {
-                    self.fail(failure.errno, "commit-create", flow, cx)
-                }
+                (FlowRequest::Create(flow), Some(failure)) => self.fail(failure.errno, "create", flow, cx),
                 (FlowRequest::Update(flow), None) => self.updated(flow, cx),
-                (FlowRequest::Update(flow), Some(failure)) => {
-                    self.fail(failure.errno, "commit-update", flow, cx)
-                }
+                (FlowRequest::Update(flow), Some(failure)) => self.fail(failure.errno, "update", flow, cx),
                 // A flow that could not be deleted makes the creation behind it fail, which is counted.
                 (FlowRequest::Delete(_) | FlowRequest::Get(_), _) => {}
             }

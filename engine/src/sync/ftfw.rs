@@ -51,6 +51,8 @@ pub(crate) struct Ftfw {
     dropped: Option<(Seq, Seq)>,
     /// Elements dropped because the resend queue was full.
     overflowed: u64,
+    /// Number of the first message sent since the last look at the resend queue.
+    looked_at: Option<Seq>,
 }
 
 impl Ftfw {
@@ -67,6 +69,7 @@ impl Ftfw {
             credit: config.ack_window.get(),
             dropped: None,
             overflowed: 0,
+            looked_at: None,
         }
     }
 
@@ -119,10 +122,9 @@ impl Ftfw {
 
     /// Handles a HELLO: the peer is a new process and holds nothing of ours.
     ///
-    /// The first HELLO of a start is taken whatever its number. What waited for the old process is
-    /// sent again with new numbers, its acknowledgements are void. The HELLOs that follow until
-    /// our answer arrives belong to the same start, so gaps between them are real gaps; as they
-    /// may also be another start, a bulk goes out in any case.
+    /// The first HELLO of a start is taken whatever its number. Those that follow until our answer
+    /// arrives belong to the same start as long as they are in sequence; one that is not may come
+    /// from yet another process. A gap is asked for in any case.
     fn greet(
         &mut self,
         seq: Seq,
@@ -130,19 +132,25 @@ impl Ftfw {
         internal: &mut InternalCache,
         stats: &mut ReceiveStats,
     ) -> (Position, Option<BulkCause>) {
-        let is_same_start = self.peer_says_hello;
+        let (position, cause) = if self.peer_says_hello {
+            match self.tracker.classify(seq, stats) {
+                position @ (Position::First | Position::InSync) => return (position, None),
+                position @ Position::After { .. } => (position, BulkCause::PeerMayHaveRestarted),
+                Position::Before => (Position::First, BulkCause::PeerMayHaveRestarted),
+            }
+        } else {
+            (Position::First, BulkCause::PeerRestarted)
+        };
         self.peer_says_hello = true;
-        if is_same_start {
-            return match self.tracker.classify(seq, stats) {
-                position @ (Position::First | Position::InSync) => (position, None),
-                position @ Position::After { .. } => (position, Some(BulkCause::PeerMayHaveRestarted)),
-                Position::Before => {
-                    self.restart_run(seq);
-                    (Position::First, Some(BulkCause::PeerMayHaveRestarted))
-                }
-            };
+        if position == Position::First {
+            self.restart_run(seq);
         }
-        self.restart_run(seq);
+        self.forget_old_process(queues, internal);
+        (position, Some(cause))
+    }
+
+    /// Sends again what waited for an old process; what was said about its numbers is void.
+    fn forget_old_process(&mut self, queues: &mut Queues, internal: &mut InternalCache) {
         while let Some(sent) = queues.oldest_sent() {
             match sent.element {
                 Element::Flow(_) => queues.resend(sent.node),
@@ -150,7 +158,6 @@ impl Ftfw {
             }
         }
         self.dropped = None;
-        (Position::First, Some(BulkCause::PeerRestarted))
     }
 
     /// Begins the run anew if it began with numbers of an earlier process.
@@ -261,6 +268,27 @@ impl Ftfw {
             _ => ControlMessage::Alive,
         };
         queues.push_tx(Element::Control(message));
+    }
+
+    /// Sends again what waited for its acknowledgement since before the last look, `len_max`
+    /// elements at most.
+    ///
+    /// A peer that lives acknowledges within two seconds, or asks again. What it does neither of
+    /// it will never do: it is another process than the one that was spoken to.
+    pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq, queues: &mut Queues) {
+        if let Some(mark) = self.looked_at.replace(next_seq) {
+            for _ in 0..len_max {
+                match queues.oldest_sent() {
+                    Some(sent) if sent.seq.is_before(mark) => queues.resend(sent.node),
+                    Some(_) | None => break,
+                }
+            }
+        }
+    }
+
+    /// Forgets the last look: the peer is silent, so that nothing can be told from its silence.
+    pub(crate) fn forget_look(&mut self) {
+        self.looked_at = None;
     }
 
     /// Returns the flags for the next message: HELLO until it is answered, HELLO_BACK once for each HELLO.

@@ -16,6 +16,7 @@ pub(crate) use transmit::Transmitter;
 
 use crate::cache::{FlowId, InternalCache, NodeId};
 use crate::config::{Mode, StartupResync};
+use crate::seq::Seq;
 use crate::stats::{QueueStats, ReceiveStats, ResendElement, ResendQueueStats};
 use crate::wire::{ControlMessage, DecodeError, Flags, MessageView};
 
@@ -104,9 +105,24 @@ impl Sync {
         }
     }
 
+    /// Looks for messages that the peer has had time to acknowledge and has not, and sends them
+    /// again if it lives.
+    pub(crate) fn resend_stale(&mut self, is_peer_alive: bool, len_max: u16, next_seq: Seq) {
+        match &mut self.machine {
+            Machine::Notrack(_) => {}
+            Machine::Ftfw(ftfw) if is_peer_alive => ftfw.resend_stale(len_max, next_seq, &mut self.queues),
+            Machine::Ftfw(ftfw) => ftfw.forget_look(),
+        }
+    }
+
     /// Asks the peer for a bulk.
     pub(crate) fn request_resync(&mut self) {
         self.queues.push_tx(Element::Control(ControlMessage::Resync));
+    }
+
+    /// Returns whether a RESYNC is on its way that the peer has not acknowledged.
+    pub(crate) fn awaits_resync(&self) -> bool {
+        self.queues.contains_control(ControlMessage::Resync)
     }
 
     /// Puts a changed flow at the end of the tx queue, unless it stands there already; an older
@@ -124,15 +140,12 @@ impl Sync {
 
     /// Returns how many flows of a bulk, `len_max` at most, can be sent without driving others out
     /// of the resend queue before they are acknowledged.
-    #[must_use]
     pub(crate) fn bulk_turn_len(&self, len_max: u32) -> u32 {
         match &self.machine {
             Machine::Notrack(_) => len_max,
             Machine::Ftfw(_) => {
-                let len_max = len_max.min(self.resend_queue_len_max);
                 let waiting = self.queues.resend_len().saturating_add(self.queues.tx_len());
-                let has_room = waiting.saturating_add(len_max) <= self.resend_queue_len_max;
-                if has_room || waiting == 0 { len_max } else { 0 }
+                len_max.min(self.resend_queue_len_max.saturating_sub(waiting))
             }
         }
     }

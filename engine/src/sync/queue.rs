@@ -164,6 +164,13 @@ impl Queues {
         self.node(node).next.map(|id| self.sent(id))
     }
 
+    /// Returns whether either queue holds this control message.
+    pub(crate) fn contains_control(&self, message: ControlMessage) -> bool {
+        self.slots
+            .iter()
+            .any(|slot| matches!(slot, Slot::Used(node) if node.element == Element::Control(message)))
+    }
+
     /// Removes every flow from both queues, and tells each.
     pub(crate) fn remove_flows(&mut self, mut on_removed: impl FnMut(FlowId)) {
         for head in [self.tx.head, self.resend.head] {

@@ -32,6 +32,11 @@ impl Transmitter {
         }
     }
 
+    /// Returns the number of the next message.
+    pub(crate) fn next_seq(&self) -> Seq {
+        self.next_seq
+    }
+
     /// Changes the largest payload of a datagram.
     pub(crate) fn set_payload_len_max(&mut self, payload_len_max: u16) {
         self.packer.set_payload_len_max(payload_len_max);

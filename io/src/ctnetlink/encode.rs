@@ -21,6 +21,3 @@ pub enum AckMode {
     /// Also if it succeeds.
     Always,
 }
-
-#[cfg(test)]
-mod tests;

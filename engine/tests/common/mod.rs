@@ -1,0 +1,456 @@
+//! Two engines, a link between them and a kernel that obeys: one story, told as text.
+#![expect(dead_code, reason = "each test binary uses its own part of the kit")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+use engine::config::{
+    Config, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, StartupResync, TcpWindowTracking,
+};
+use engine::flow::{Addrs, Flow, L4Key, ProtoState, Protocol, Status, Tcp, TcpState, Tuple};
+use engine::input::{
+    Channel, ClientEvent, ClientId, Errno, EventKind, Input, KernelInput, LinkEvent, Origin, Request,
+    RequestFailure,
+};
+use engine::output::{Batch, FlowRequest, KernelOp, Output, Reply};
+use engine::time::{Instant, UnixTime};
+use engine::wire::{self, Change, Content, Flags};
+use engine::{Engine, Seed};
+
+pub(crate) const FTFW: FtfwConfig = FtfwConfig {
+    ack_window: NonZeroU16::new(300).unwrap(),
+    resend_queue_len_max: NonZeroU32::new(131_072).unwrap(),
+    startup_resync: StartupResync::Off,
+};
+
+pub(crate) fn config(mode: Mode) -> Config {
+    Config {
+        mode,
+        cache_len_max: NonZeroU32::new(262_144).unwrap(),
+        commit_timeout_secs: None,
+        purge_timeout: Duration::from_secs(60),
+        tcp_window_tracking: TcpWindowTracking::Off,
+        overrun_resync: Some(Duration::from_secs(30)),
+        reconcile_period: None,
+        links: vec![LinkConfig {
+            payload_len_max: 1472,
+        }],
+        default_link: 0,
+        limits: Limits::default(),
+    }
+}
+
+pub(crate) fn ftfw() -> Config {
+    config(Mode::Ftfw(FTFW))
+}
+
+pub(crate) fn notrack() -> Config {
+    config(Mode::Notrack(NotrackConfig {
+        startup_resync: StartupResync::Off,
+    }))
+}
+
+/// An established TCP flow from `port`.
+pub(crate) fn tcp(port: u16) -> Flow {
+    let orig = Tuple {
+        addrs: Addrs::V4 {
+            src: Ipv4Addr::new(10, 0, 0, 1),
+            dst: Ipv4Addr::new(192, 0, 2, 9),
+        },
+        proto: Protocol::TCP,
+        key: L4Key::Ports { src: port, dst: 80 },
+    };
+    Flow {
+        reply: Some(orig.mirrored()),
+        status: Some(Status::SEEN_REPLY | Status::ASSURED | Status::CONFIRMED),
+        timeout_secs: Some(432_000),
+        proto: ProtoState::Tcp(Tcp::in_state(TcpState::ESTABLISHED)),
+        id: Some(u32::from(port)),
+        ..Flow::new(orig)
+    }
+}
+
+/// The name of a node in a story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Side {
+    A,
+    B,
+}
+
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+}
+
+/// The kernel of a node: a table that obeys.
+#[derive(Debug, Default)]
+pub(crate) struct Kernel {
+    pub(crate) flows: BTreeMap<(Tuple, Option<u16>), Flow>,
+    /// Creations of these source ports fail with this error.
+    pub(crate) refuses: BTreeMap<u16, Errno>,
+}
+
+impl Kernel {
+    fn request(&mut self, request: &FlowRequest) -> Result<Option<Flow>, Errno> {
+        let key = match request {
+            FlowRequest::Create(flow) | FlowRequest::Update(flow) => (flow.orig, flow.zone),
+            FlowRequest::Delete(name) | FlowRequest::Get(name) => (name.orig, name.zone),
+        };
+        match request {
+            FlowRequest::Create(_) if self.flows.contains_key(&key) => Err(Errno::EEXIST),
+            FlowRequest::Create(flow) => {
+                let port = flow.orig.ports().map_or(0, |(src, _)| src);
+                if let Some(errno) = self.refuses.get(&port) {
+                    return Err(*errno);
+                }
+                let reply = flow.nat.applied_to(flow.orig.mirrored());
+                self.flows.insert(
+                    key,
+                    Flow {
+                        reply: Some(reply),
+                        nat: engine::flow::Nat::NONE,
+                        ..flow.clone()
+                    },
+                );
+                Ok(None)
+            }
+            FlowRequest::Update(flow) => match self.flows.get_mut(&key) {
+                Some(known) => {
+                    known.merge(flow);
+                    Ok(None)
+                }
+                None => Err(Errno::ENOENT),
+            },
+            FlowRequest::Delete(_) => self.flows.remove(&key).map(|_| None).ok_or(Errno::ENOENT),
+            FlowRequest::Get(_) => self.flows.get(&key).cloned().map(Some).ok_or(Errno::ENOENT),
+        }
+    }
+}
+
+/// What decides about a datagram on its way: who sent it, and its bytes; `true` loses it.
+type Loss = Box<dyn FnMut(Side, &[u8]) -> bool>;
+
+/// Two nodes and what happened to them.
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    nodes: BTreeMap<Side, Engine>,
+    pub(crate) kernels: BTreeMap<Side, Kernel>,
+    pub(crate) replies: BTreeMap<ClientId, Vec<u8>>,
+    pub(crate) ended: Vec<ClientId>,
+    pub(crate) reports: Vec<String>,
+    loss: Loss,
+    trace: String,
+    n_clients: u64,
+}
+
+const WALL: UnixTime = UnixTime::from_secs(1_000);
+
+impl World {
+    pub(crate) fn new(config: Config) -> Self {
+        let mut world = Self {
+            now: Instant::START,
+            nodes: BTreeMap::new(),
+            kernels: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            ended: Vec::new(),
+            reports: Vec::new(),
+            loss: Box::new(|_, _| false),
+            trace: String::new(),
+            n_clients: 0,
+        };
+        for side in [Side::A, Side::B] {
+            world.kernels.insert(side, Kernel::default());
+            world.start(side, config.clone());
+        }
+        world
+    }
+
+    /// Starts the daemon of a node, in place of the one that runs.
+    pub(crate) fn start(&mut self, side: Side, config: Config) {
+        let offset = if side == Side::A { 0 } else { 5_000 };
+        let wall = WALL
+            .saturating_add(Duration::from_secs(offset))
+            .saturating_add(self.now.saturating_since(Instant::START) * 10);
+        self.nodes
+            .insert(side, Engine::new(config, Seed(7), wall, self.now));
+        self.tell(side, "starts");
+        self.settle();
+    }
+
+    /// Loses the datagrams that `loss` chooses.
+    pub(crate) fn lose(&mut self, loss: impl FnMut(Side, &[u8]) -> bool + 'static) {
+        self.loss = Box::new(loss);
+    }
+
+    pub(crate) fn heal(&mut self) {
+        self.loss = Box::new(|_, _| false);
+    }
+
+    /// A flow appears in the kernel of a node, or changes.
+    pub(crate) fn kernel(&mut self, side: Side, kind: EventKind, flow: &Flow) {
+        let kernel = self.kernels.get_mut(&side).unwrap();
+        let key = (flow.orig, flow.zone);
+        match kind {
+            EventKind::New => drop(kernel.flows.insert(key, flow.clone())),
+            EventKind::Update => kernel.flows.get_mut(&key).unwrap().merge(flow),
+            EventKind::Destroy => drop(kernel.flows.remove(&key)),
+        }
+        self.event(side, kind, flow);
+    }
+
+    /// The daemon of a node hears of a flow.
+    pub(crate) fn event(&mut self, side: Side, kind: EventKind, flow: &Flow) {
+        let (src, _) = flow.orig.ports().unwrap_or_default();
+        self.tell(
+            side,
+            &format!("kernel: {kind:?} {} from port {src}", flow.orig.proto.name()),
+        );
+        self.input(
+            side,
+            Input::Kernel(KernelInput::Flow {
+                kind,
+                origin: Origin::NotUs,
+                flow,
+            }),
+        );
+        self.settle();
+    }
+
+    /// A client asks a node, and reads all it is told.
+    pub(crate) fn request(&mut self, side: Side, request: Request) -> ClientId {
+        self.n_clients += 1;
+        let client = ClientId(self.n_clients);
+        self.tell(side, &format!("request: {request:?}"));
+        self.input(side, Input::Request(client, request));
+        self.settle();
+        client
+    }
+
+    /// A datagram reaches a node.
+    pub(crate) fn datagram(&mut self, side: Side, payload: &[u8]) {
+        self.input(side, peer(payload));
+        self.settle();
+    }
+
+    pub(crate) fn input(&mut self, side: Side, input: Input<'_>) {
+        self.nodes.get_mut(&side).unwrap().handle_input(input, self.now);
+    }
+
+    pub(crate) fn node(&mut self, side: Side) -> &mut Engine {
+        self.nodes.get_mut(&side).unwrap()
+    }
+
+    /// Lets time pass; every deadline on the way is met.
+    pub(crate) fn advance(&mut self, millis: u64) {
+        let until = self.now.saturating_add(Duration::from_millis(millis));
+        loop {
+            let next = self
+                .nodes
+                .values()
+                .filter_map(|node| node.poll_timeout())
+                .map(|(at, _)| at)
+                .min();
+            let Some(at) = next.filter(|at| *at <= until) else {
+                break;
+            };
+            self.now = at;
+            for node in self.nodes.values_mut() {
+                node.handle_timeout(at);
+            }
+            self.settle();
+        }
+        self.now = until;
+    }
+
+    /// Carries out what the nodes ask for until they ask for nothing.
+    fn settle(&mut self) {
+        let mut wire = VecDeque::new();
+        loop {
+            let sides: Vec<Side> = self.nodes.keys().copied().collect();
+            let mut is_quiet = true;
+            for side in sides {
+                while let Some(output) = self.node(side).poll_output() {
+                    is_quiet = false;
+                    self.carry_out(side, output, &mut wire);
+                }
+            }
+            if let Some((to, payload)) = wire.pop_front() {
+                self.input(to, peer(&payload));
+            } else if is_quiet {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, side: Side, output: Output, wire: &mut VecDeque<(Side, Vec<u8>)>) {
+        match output {
+            Output::Send(channel, payload) => {
+                let is_lost = (self.loss)(side, &payload);
+                self.tell_datagram(side, &payload, is_lost);
+                if !is_lost {
+                    wire.push_back((side.other(), payload.clone()));
+                }
+                self.input(side, Input::Link(channel, LinkEvent::Sent(payload)));
+            }
+            Output::Kernel(op) => self.carry_out_kernel(side, op),
+            Output::Reply(client, reply) => match reply {
+                Reply::Text(text) => {
+                    self.replies.entry(client).or_default().extend(text);
+                    self.input(side, Input::Client(client, ClientEvent::Ready));
+                }
+                Reply::Statistics(_, statistics) => {
+                    let text = format!("{statistics:#?}");
+                    self.replies.entry(client).or_default().extend(text.bytes());
+                }
+                Reply::End | Reply::Stop => self.ended.push(client),
+            },
+            Output::Report(report) => {
+                let line = format!("{}: report: {report}", side.name());
+                self.tell(side, &format!("report: {report}"));
+                self.reports.push(line);
+            }
+        }
+    }
+
+    fn carry_out_kernel(&mut self, side: Side, op: KernelOp) {
+        match op {
+            KernelOp::Dump { id, .. } => {
+                let flows: Vec<Flow> = self.kernels[&side].flows.values().cloned().collect();
+                for flow in &flows {
+                    self.input(side, Input::Kernel(KernelInput::Dumped { dump: id, flow }));
+                }
+                self.input(
+                    side,
+                    Input::Kernel(KernelInput::DumpEnded {
+                        dump: id,
+                        error: None,
+                    }),
+                );
+            }
+            KernelOp::Batch(batch) => self.carry_out_batch(side, batch),
+            KernelOp::FlushExpectations => {}
+        }
+    }
+
+    fn carry_out_batch(&mut self, side: Side, batch: Batch) {
+        let mut failures = Vec::new();
+        let mut answers = Vec::new();
+        for (index, request) in batch.requests.iter().enumerate() {
+            match self.kernels.get_mut(&side).unwrap().request(request) {
+                Ok(Some(flow)) => answers.push((index, flow)),
+                Ok(None) => {}
+                Err(errno) => failures.push(RequestFailure { index, errno }),
+            }
+        }
+        for (index, flow) in &answers {
+            self.input(side, Input::Kernel(KernelInput::Answer { index: *index, flow }));
+        }
+        self.input(
+            side,
+            Input::Kernel(KernelInput::BatchEnded {
+                batch,
+                failures: &failures,
+            }),
+        );
+    }
+
+    fn tell(&mut self, side: Side, what: &str) {
+        let ms = self.now.as_micros() / 1_000;
+        let (secs, ms) = (ms / 1_000, ms % 1_000);
+        writeln!(self.trace, "{secs:>3}.{ms:03}s  {}    {what}", side.name()).unwrap();
+    }
+
+    fn tell_datagram(&mut self, from: Side, payload: &[u8], is_lost: bool) {
+        let ms = self.now.as_micros() / 1_000;
+        let (secs, ms) = (ms / 1_000, ms % 1_000);
+        let arrow = format!("{}→{}", from.name(), from.other().name());
+        let fate = if is_lost { "   lost" } else { "" };
+        writeln!(
+            self.trace,
+            "{secs:>3}.{ms:03}s  {arrow}  {}{fate}",
+            describe(payload)
+        )
+        .unwrap();
+    }
+
+    /// Returns the story so far and begins a new chapter.
+    pub(crate) fn take_trace(&mut self) -> String {
+        std::mem::take(&mut self.trace)
+    }
+
+    /// Prints a cache of a node without the ages.
+    pub(crate) fn dump(&mut self, side: Side, cache: engine::input::CacheName) -> Vec<String> {
+        let (table, format) = (engine::input::Table::Flows, engine::input::DumpFormat::Text);
+        let trace = std::mem::take(&mut self.trace);
+        let client = self.request(side, Request::Dump { cache, table, format });
+        self.trace = trace;
+        let text = String::from_utf8(self.replies.remove(&client).unwrap_or_default()).unwrap();
+        let mut lines: Vec<String> = text
+            .lines()
+            .map(|line| line.split(" [active since").next().unwrap().to_owned())
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+pub(crate) fn peer(payload: &[u8]) -> Input<'_> {
+    Input::Peer {
+        channel: Channel(0),
+        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        payload,
+    }
+}
+
+/// Tells what is in a datagram.
+pub(crate) fn describe(payload: &[u8]) -> String {
+    let mut parts = Vec::new();
+    for message in wire::messages(payload) {
+        let message = message.unwrap();
+        let seq = message.header.seq.0;
+        let what = match message.content() {
+            Ok(Content::Flow(change)) => {
+                let kind = match change {
+                    Change::New => "CT_NEW",
+                    Change::Update => "CT_UPD",
+                    Change::Delete => "CT_DEL",
+                };
+                let flow = wire::decode_flow(message.body, 0).unwrap().flow;
+                let (src, _) = flow.orig.ports().unwrap_or_default();
+                format!("{kind}({src})")
+            }
+            Ok(Content::Ack(range)) => format!("ACK {}..={}", range.from.0, range.to.0),
+            Ok(Content::Nack(range)) => format!("NACK {}..={}", range.from.0, range.to.0),
+            Ok(Content::Resync) => "RESYNC".into(),
+            Ok(Content::Alive) => "ALIVE".into(),
+            other => format!("{other:?}"),
+        };
+        let mut hello = String::new();
+        for (flag, name) in [(Flags::HELLO, " HELLO"), (Flags::HELLO_BACK, " HELLO_BACK")] {
+            if message.header.flags.contains(flag) {
+                hello.push_str(name);
+            }
+        }
+        parts.push(format!("{what} seq {seq}{hello}"));
+    }
+    if parts.len() > 8 {
+        let n_more = parts.len() - 7;
+        parts.truncate(7);
+        parts.push(format!("and {n_more} more"));
+    }
+    parts.join(", ")
+}

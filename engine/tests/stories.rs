@@ -1,0 +1,202 @@
+//! Stories of two nodes, told as traces that a reviewer can read (`traces/`).
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::{FTFW, Side, World, config, ftfw, notrack, tcp};
+use engine::config::{FtfwConfig, Mode, StartupResync};
+use engine::flow::{ProtoState, Tcp, TcpState};
+use engine::input::{CacheName, Errno, EventKind, Request, Table};
+use engine::wire::{self, Content};
+
+/// Compares a story with the one on file.
+fn check(name: &str, mut world: World) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("traces");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, world.take_trace()));
+}
+
+fn external(world: &mut World) -> Vec<String> {
+    world.dump(Side::B, CacheName::External)
+}
+
+fn is_data(payload: &[u8]) -> bool {
+    wire::messages(payload)
+        .flatten()
+        .any(|message| matches!(message.content(), Ok(Content::Flow(_))))
+}
+
+#[test]
+fn two_nodes_greet_and_acknowledge() {
+    let mut world = World::new(ftfw());
+    world.advance(3_500);
+    check("greeting", world);
+}
+
+#[test]
+fn a_flow_is_born_changes_and_dies() {
+    let mut world = World::new(ftfw());
+    world.advance(2_500);
+    world.take_trace();
+    world.kernel(Side::A, EventKind::New, &tcp(40_000));
+    assert_eq!(external(&mut world).len(), 1);
+    let closing = ProtoState::Tcp(Tcp::in_state(TcpState::FIN_WAIT));
+    world.kernel(
+        Side::A,
+        EventKind::Update,
+        &engine::flow::Flow {
+            proto: closing,
+            ..tcp(40_000)
+        },
+    );
+    world.advance(500);
+    world.kernel(Side::A, EventKind::Destroy, &tcp(40_000));
+    world.advance(1_500);
+    assert!(external(&mut world).is_empty());
+    check("life_of_a_flow", world);
+}
+
+#[test]
+fn a_lost_flow_is_resent_in_its_present_state() {
+    let mut world = World::new(ftfw());
+    world.advance(2_500);
+    world.take_trace();
+    let mut n_data = 0;
+    world.lose(move |from, payload| {
+        n_data += u32::from(from == Side::A && is_data(payload));
+        n_data <= 2 && from == Side::A && is_data(payload)
+    });
+    world.kernel(Side::A, EventKind::New, &tcp(1));
+    world.kernel(Side::A, EventKind::New, &tcp(2));
+    world.kernel(Side::A, EventKind::New, &tcp(3));
+    world.kernel(Side::A, EventKind::Destroy, &tcp(2));
+    world.advance(1_200);
+    assert_eq!(external(&mut world).len(), 2);
+    check("loss", world);
+}
+
+#[test]
+fn a_restarted_peer_is_told_everything_unasked() {
+    let mut world = World::new(ftfw());
+    for port in 1..=3 {
+        world.kernel(Side::A, EventKind::New, &tcp(port));
+    }
+    world.advance(2_500);
+    world.take_trace();
+    world.start(Side::B, ftfw());
+    assert!(external(&mut world).is_empty());
+    world.advance(1_500);
+    assert_eq!(external(&mut world).len(), 3);
+    check("peer_restart", world);
+}
+
+#[test]
+fn what_died_while_the_daemon_was_away_leaves_the_peer() {
+    let mut world = World::new(ftfw());
+    for port in 1..=3 {
+        world.kernel(Side::A, EventKind::New, &tcp(port));
+    }
+    world.advance(2_500);
+    let kernel = world.kernels.get_mut(&Side::A).unwrap();
+    kernel.flows.retain(|_, flow| flow.id != Some(2));
+    world.start(Side::A, ftfw());
+    world.advance(1_500);
+    assert_eq!(
+        external(&mut world).len(),
+        3,
+        "nobody told that the second is gone"
+    );
+    world.advance(20_000);
+    let left = external(&mut world);
+    assert_eq!(
+        left.len(),
+        2,
+        "what the new process did not name is dropped: {left:#?}"
+    );
+}
+
+#[test]
+fn a_nack_for_flows_that_left_the_resend_queue_brings_a_bulk() {
+    let small = FtfwConfig {
+        resend_queue_len_max: 4.try_into().unwrap(),
+        ..FTFW
+    };
+    let mut world = World::new(config(Mode::Ftfw(small)));
+    world.advance(2_500);
+    world.take_trace();
+    world.lose(|from, payload| from == Side::A && is_data(payload));
+    for port in 1..=10 {
+        world.kernel(Side::A, EventKind::New, &tcp(port));
+    }
+    world.heal();
+    world.advance(10_000);
+    assert_eq!(external(&mut world).len(), 10, "{}", world.take_trace());
+    check("lost_beyond_resend", world);
+}
+
+#[test]
+fn notrack_shows_that_it_lives_and_tells_its_flows_once() {
+    let mut world = World::new(notrack());
+    world.kernel(Side::A, EventKind::New, &tcp(1));
+    world.advance(2_500);
+    world.request(Side::B, Request::RequestResync);
+    world.advance(1_500);
+    check("notrack", world);
+}
+
+#[test]
+fn a_startup_resync_fetches_what_the_peer_has() {
+    let mut world = World::new(ftfw());
+    world.kernel(Side::A, EventKind::New, &tcp(1));
+    world.advance(2_500);
+    world.take_trace();
+    let asking = FtfwConfig {
+        startup_resync: StartupResync::On,
+        ..FTFW
+    };
+    world.start(Side::B, config(Mode::Ftfw(asking)));
+    world.advance(500);
+    assert_eq!(external(&mut world).len(), 1);
+    check("startup_resync", world);
+}
+
+#[test]
+fn a_takeover_moves_the_flows_into_the_kernel_and_back_to_the_peer() {
+    let mut world = World::new(ftfw());
+    for port in 1..=3 {
+        world.kernel(Side::A, EventKind::New, &tcp(port));
+    }
+    world
+        .kernels
+        .get_mut(&Side::B)
+        .unwrap()
+        .flows
+        .insert((tcp(3).orig, None), tcp(3));
+    world
+        .kernels
+        .get_mut(&Side::B)
+        .unwrap()
+        .refuses
+        .insert(2, Errno::ENOMEM);
+    world.advance(2_500);
+    world.take_trace();
+    for request in [
+        Request::Commit(Table::Both),
+        Request::FlushCache(None),
+        Request::ResyncKernel(Table::Both),
+        Request::Bulk,
+    ] {
+        let client = world.request(Side::B, request);
+        assert!(world.ended.contains(&client), "{request:?} is answered");
+    }
+    world.advance(1_000);
+    assert_eq!(world.kernels[&Side::B].flows.len(), 2);
+    assert_eq!(
+        world.dump(Side::A, CacheName::External).len(),
+        2,
+        "the new primary told the new backup"
+    );
+    check("takeover", world);
+}
