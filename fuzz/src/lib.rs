@@ -1,0 +1,12 @@
+//! The bodies of the fuzz targets: bytes in, a panic out if something is wrong with us.
+//!
+//! `cargo test --manifest-path fuzz/Cargo.toml` runs them over the committed corpus, one folder a
+//! target. `cargo fuzz run <target>`, or the programs of this package built with the flags of
+//! fuzz/README.md, let libFuzzer look for more.
+
+mod bytes;
+mod decoders;
+mod operations;
+
+pub use decoders::{control_request, ctnetlink_datagram, wire_datagram, wire_payload};
+pub use operations::cache_operations;
