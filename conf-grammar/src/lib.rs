@@ -1,1 +1,68 @@
-//! To come.
+//! The configuration language of conntrackd: text in, typed configuration and diagnostics out.
+//!
+//! A file goes one way through the modules: `parse` splits it into words (`grammar.pest`) and reads
+//! clauses by the table of `schema`, `model` combines them into a [`Config`] with every default filled
+//! in, `check` judges what remains, and [`render`] shows every finding with its source line.
+//!
+//! **Invariant:** nothing here opens a file, asks a name service or knows an interface; the crate
+//! depends on no other room of the workspace, and its only input is a slice of bytes.
+
+mod check;
+mod diagnose;
+mod model;
+mod parse;
+mod schema;
+mod span;
+
+use std::path::PathBuf;
+
+pub use diagnose::{Code, Diagnostic, Related, Severity, render};
+pub use model::{
+    Config, ExpectationSync, Facility, Filter, FilterPlace, FilterSet, General, Helper, HelperL3, HelperL4,
+    HelperPolicy, Helpers, Interface, Link, LinkSet, Links, Mode, MulticastGroup, Network, Policy, Running,
+    Scheduler, SchedulerClass, StatsConfig, SyncConfig, TcpState, Unicast, UnicastAddresses,
+};
+pub use span::{Location, Span, Spanned};
+
+/// What became of a file.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What the file is called in messages.
+    pub file_name: String,
+    /// The effective configuration; `None` if there are errors.
+    pub config: Option<Config>,
+    /// The control socket, also of a file that has errors elsewhere: a client needs no more.
+    pub control_socket: Option<Spanned<PathBuf>>,
+    /// Everything found, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Outcome {
+    /// Whether the file cannot be used.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+/// Reads a configuration.
+///
+/// Any bytes are taken; what is wrong with them is in the diagnostics, and all of it: after a mistake
+/// the reader goes on at the next clause. The cost is linear in the size of the file. `file_name` is not
+/// opened, messages call the file so.
+pub fn parse(file_name: &str, source: &[u8]) -> Outcome {
+    let mut sink = diagnose::Sink::default();
+    let file = parse::read(source, &mut sink);
+    let config = model::build::config(&file, &mut sink);
+    if let Some(config) = &config {
+        check::check(config, &mut sink);
+    }
+    let config = config.filter(|_| !sink.has_errors());
+    Outcome {
+        file_name: file_name.to_owned(),
+        config,
+        control_socket: model::build::control_socket(&file),
+        diagnostics: sink.into_sorted(),
+    }
+}

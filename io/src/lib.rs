@@ -7,3 +7,4 @@ pub mod clock;
 pub mod control;
 pub mod ctnetlink;
 pub mod link;
+pub mod process;

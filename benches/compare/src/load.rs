@@ -5,7 +5,7 @@
 use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
@@ -78,11 +78,7 @@ struct Generator {
 
 impl Generator {
     fn new() -> Result<Self> {
-        let mut socket = Socket::new(NETLINK_NETFILTER).context("netlink socket")?;
-        socket.bind_auto()?;
-        socket.connect(&SocketAddr::new(0, 0))?;
-        socket.set_cap_ack(true)?;
-        socket.set_non_blocking(true)?;
+        let socket = kernel()?;
         let template = template();
         Ok(Self {
             socket,
@@ -109,24 +105,40 @@ impl Generator {
             .context("send flows to the kernel")?;
         ensure!(sent == len, "the kernel took {sent} of {len} bytes");
         self.sent += n_flows;
-        self.check()
+        check(&self.socket).context("the kernel refused a flow")
     }
+}
 
-    /// The kernel answers only what it refuses.
-    fn check(&self) -> Result<()> {
-        let mut answer = [0; 256];
-        match recv(self.socket.as_raw_fd(), &mut answer, MsgFlags::empty()) {
-            Err(Errno::EAGAIN) => Ok(()),
-            Err(error) => Err(error).context("read the kernel's answer"),
-            Ok(_) => {
-                let [_, _, _, _, a, b, c, d, ..] = answer[12..] else {
-                    bail!("a short answer")
-                };
-                bail!(
-                    "the kernel refused a flow: {}",
-                    Errno::from_raw(-i32::from_ne_bytes([a, b, c, d]))
-                );
-            }
+/// Empties the table of the calling thread's network.
+pub(crate) fn flush() -> Result<()> {
+    const DELETE_FLOW: u16 = 0x0102;
+    const REQUEST: u16 = 1;
+    let socket = kernel()?;
+    socket
+        .send(&message(DELETE_FLOW, REQUEST, &[]), 0)
+        .context("flush the table")?;
+    check(&socket).context("the kernel did not flush the table")
+}
+
+/// A socket to the kernel, which has answered when `send` returns.
+fn kernel() -> Result<Socket> {
+    let mut socket = Socket::new(NETLINK_NETFILTER).context("netlink socket")?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    socket.set_cap_ack(true)?;
+    socket.set_non_blocking(true)?;
+    Ok(socket)
+}
+
+/// Fails with what the kernel answered: it answers only what it refuses.
+fn check(socket: &Socket) -> Result<()> {
+    let mut answer = [0; 256];
+    match recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty()) {
+        Err(Errno::EAGAIN) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => {
+            let errno = [answer[16], answer[17], answer[18], answer[19]];
+            Err(Errno::from_raw(i32::from_ne_bytes(errno).wrapping_neg()).into())
         }
     }
 }
@@ -174,15 +186,19 @@ fn template() -> Vec<u8> {
         attribute(7, &FIVE_DAYS_SECS.to_be_bytes()),
         nest(4, &nest(1, &tcp.concat())),
     ];
-    let family_ipv4 = [2, 0, 0, 0];
-    let body = [family_ipv4.to_vec(), body.concat()].concat();
-    let len = u32::try_from(body.len() + 16).expect("a message of some hundred bytes");
-    let mut message = len.to_ne_bytes().to_vec();
-    message.extend(NEW_FLOW.to_ne_bytes());
-    message.extend(REQUEST_CREATE_EXCL.to_ne_bytes());
-    message.extend([0; 8]);
-    message.extend(body);
-    message
+    message(NEW_FLOW, REQUEST_CREATE_EXCL, &body.concat())
+}
+
+/// A message about IPv4 flows.
+fn message(kind: u16, flags: u16, attributes: &[u8]) -> Vec<u8> {
+    const FAMILY_IPV4: [u8; 4] = [2, 0, 0, 0];
+    let len = u32::try_from(20 + attributes.len()).expect("a message of some hundred bytes");
+    let mut bytes = len.to_ne_bytes().to_vec();
+    bytes.extend([kind.to_ne_bytes(), flags.to_ne_bytes()].concat());
+    bytes.extend([0; 8]);
+    bytes.extend(FAMILY_IPV4);
+    bytes.extend(attributes);
+    bytes
 }
 
 /// The content of a tuple attribute.

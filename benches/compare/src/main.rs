@@ -21,6 +21,7 @@ mod wait;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
@@ -90,9 +91,12 @@ fn main() -> Result<()> {
     ))?;
     let generator_max = scenario::generator_alone(load)?;
     note("the events alone, read by a loop that does nothing else")?;
-    let floor = scenario::reading_alone(load)?;
+    let floors = [
+        scenario::reading_alone(load, Duration::ZERO)?,
+        scenario::reading_alone(load, Duration::from_millis(1))?,
+    ];
 
-    let mut report = Report::new(&kinds, load, args.rounds, generator_max, floor);
+    let mut report = Report::new(&kinds, load, args.rounds, generator_max, floors);
     for round in 0..args.rounds {
         let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         for index in order {

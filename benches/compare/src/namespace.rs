@@ -9,6 +9,8 @@ use std::thread;
 use anyhow::{Context as _, Result, ensure};
 use nix::sched::{CloneFlags, setns, unshare};
 
+use crate::load;
+
 /// One firewall's network.
 #[derive(Debug)]
 pub(crate) struct Namespace {
@@ -84,5 +86,15 @@ impl Namespace {
             let text = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count")?;
             Ok(text.trim().parse()?)
         })
+    }
+}
+
+impl Drop for Namespace {
+    /// Empties the table: the kernel otherwise does it some time after the last user is gone, beside
+    /// the next measurement.
+    fn drop(&mut self) {
+        if let Err(error) = self.enter(load::flush) {
+            eprintln!("compare: the flow table of a network could not be emptied: {error:#}");
+        }
     }
 }

@@ -32,7 +32,7 @@ const BUDGETS: [Row; 5] = [
 ];
 
 /// What must be seen beside it.
-const FACTS: [Row; 7] = [
+const FACTS: [Row; 8] = [
     ("load took, s", |m| m.load_secs, 2, None),
     ("converged after the load, s", |m| m.converge_secs, 2, None),
     ("flows lost", |m| m.lost, 0, None),
@@ -42,6 +42,12 @@ const FACTS: [Row; 7] = [
         "CPU of the backup in the commit, s",
         |m| m.commit_cpu_secs,
         3,
+        None,
+    ),
+    (
+        "of them missing in the backup's internal cache",
+        |m| m.unknown,
+        0,
         None,
     ),
     ("overruns of the backup", |m| m.backup_overruns, 0, None),
@@ -58,7 +64,13 @@ pub(crate) struct Report {
 
 impl Report {
     /// An empty report that tells the load, the host and what both kinds are measured against.
-    pub(crate) fn new(kinds: &[Kind; 2], load: Load, rounds: u32, generator_max: f64, floor: Floor) -> Self {
+    pub(crate) fn new(
+        kinds: &[Kind; 2],
+        load: Load,
+        rounds: u32,
+        generator_max: f64,
+        floors: [Floor; 2],
+    ) -> Self {
         let head = format!(
             "{} TCP flows added at {}/s, FT-FW over UDP, median of {rounds} rounds.\n{}.",
             load.flows,
@@ -67,10 +79,8 @@ impl Report {
         );
         let foot = format!(
             "Load generator flat out, nobody listening: {generator_max:.0} flows/s. \
-             Reading the events alone: {:.2} us of CPU each ({} read, {:.3} s).",
-            floor.cpu.as_secs_f64() * 1e6 / f64::from(floor.events.max(1)),
-            floor.events,
-            floor.cpu.as_secs_f64(),
+             Reading the events alone: {} as they come, {} when gathered for a millisecond.",
+            floors[0], floors[1],
         );
         let kinds = kinds
             .each_ref()

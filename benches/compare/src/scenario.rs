@@ -18,7 +18,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// How often the backup is asked how far it is.
 const POLL: Duration = Duration::from_millis(200);
 /// Longer than a daemon waits by default until it heals an overrun.
-const CONVERGE_MAX: Duration = Duration::from_secs(60);
+const HEAL_MAX: Duration = Duration::from_secs(60);
 /// What does not change for so long after the load has been lost, at least for the time being.
 const STANDSTILL: Duration = Duration::from_secs(3);
 
@@ -47,6 +47,8 @@ pub(crate) struct Measured {
     pub commit_cpu_secs: f64,
     /// Flows in the backup's kernel when `conntrackd -c` returned.
     pub committed: f64,
+    /// Flows that the commit put into the backup's kernel and its internal cache then lacked.
+    pub unknown: f64,
     /// Overruns of the backup's event socket, which the commit fills.
     pub backup_overruns: f64,
 }
@@ -59,11 +61,11 @@ pub(crate) fn generator_alone(load: Load) -> Result<f64> {
 }
 
 /// What the events of the load cost a reader that does nothing with them.
-pub(crate) fn reading_alone(load: Load) -> Result<Floor> {
+pub(crate) fn reading_alone(load: Load, rest: Duration) -> Result<Floor> {
     let namespace = firewall()?;
     let reader = namespace.enter(Reader::new)?;
     std::thread::scope(|scope| {
-        let reading = scope.spawn(|| reader.run(load.flows));
+        let reading = scope.spawn(|| reader.run(load.flows, rest));
         namespace.enter(|| load.run())?;
         reading
             .join()
@@ -95,7 +97,7 @@ pub(crate) fn measure(kind: &Kind, load: Load, directory: &Path, waiter: &Waiter
         "{sent} of {} flows are in the kernel",
         load.flows
     );
-    let (converged, lost) = converge(&mut backup, sent, load_end, waiter)?;
+    let replicated = converge(&mut backup, "external", sent, load_end, HEAL_MAX, waiter)?;
     let cpu = [primary.cpu()? - cpu[0], backup.cpu()? - cpu[1]];
     let memory = [primary.memory()? - memory[0], backup.memory()? - memory[1]];
 
@@ -105,6 +107,7 @@ pub(crate) fn measure(kind: &Kind, load: Load, directory: &Path, waiter: &Waiter
     let commit_time = now()? - commit_start;
     let commit_cpu = backup.cpu()? - commit_cpu;
     let committed = networks[1].flows()?;
+    let known = converge(&mut backup, "internal", committed, now()?, STANDSTILL * 2, waiter)?;
 
     let measured = Measured {
         load_secs: load_time.as_secs_f64(),
@@ -112,12 +115,13 @@ pub(crate) fn measure(kind: &Kind, load: Load, directory: &Path, waiter: &Waiter
         backup_cpu_secs: cpu[1].as_secs_f64(),
         primary_bytes: per_flow(memory[0], load),
         backup_bytes: per_flow(memory[1], load),
-        converge_secs: converged.map_or(f64::INFINITY, |time| time.as_secs_f64()),
-        lost: lost as f64,
+        converge_secs: replicated.after.map_or(f64::INFINITY, |time| time.as_secs_f64()),
+        lost: replicated.missing as f64,
         primary_overruns: primary.overruns()? as f64,
         commit_secs: commit_time.as_secs_f64(),
         commit_cpu_secs: commit_cpu.as_secs_f64(),
         committed: committed as f64,
+        unknown: known.missing as f64,
         backup_overruns: backup.overruns()? as f64,
     };
     primary.stop(waiter)?;
@@ -125,34 +129,46 @@ pub(crate) fn measure(kind: &Kind, load: Load, directory: &Path, waiter: &Waiter
     Ok(measured)
 }
 
-/// Waits until the external cache holds `sent` flows.
-///
-/// Returns how long after the load that was, if it was, and how many flows were missing when the
-/// cache first stood still.
+/// How a cache came to hold what it should.
+struct Convergence {
+    /// How long it took; nothing if it did not come to it in the time given.
+    after: Option<Duration>,
+    /// Flows that were missing when the cache first stood still.
+    missing: u64,
+}
+
+/// Watches `cache` of `daemon` from the time `since` until it holds `wanted` flows, at most `patience` long.
 fn converge(
-    backup: &mut Daemon<'_>,
-    sent: u64,
-    load_end: Duration,
+    daemon: &mut Daemon<'_>,
+    cache: &str,
+    wanted: u64,
+    since: Duration,
+    patience: Duration,
     waiter: &Waiter,
-) -> Result<(Option<Duration>, u64)> {
-    let (mut here, mut changed_at, mut lost) = (backup.entries("external")?, load_end, None);
+) -> Result<Convergence> {
+    let (mut before, mut changed_at, mut missing) = (0, since, None);
     loop {
+        let here = daemon.entries(cache)?;
         let time = now()?;
-        if here == sent {
-            return Ok((Some(time - load_end), lost.unwrap_or(0)));
+        if here == wanted {
+            return Ok(Convergence {
+                after: Some(time - since),
+                missing: missing.unwrap_or(0),
+            });
         }
-        if lost.is_none() && time - changed_at > STANDSTILL {
-            lost = Some(sent.saturating_sub(here));
+        if here != before {
+            (before, changed_at) = (here, time);
         }
-        if time - load_end > CONVERGE_MAX {
-            return Ok((None, lost.unwrap_or_else(|| sent.saturating_sub(here))));
+        if missing.is_none() && time - changed_at > STANDSTILL {
+            missing = Some(wanted.saturating_sub(here));
+        }
+        if time - since > patience {
+            return Ok(Convergence {
+                after: None,
+                missing: missing.unwrap_or(wanted.saturating_sub(here)),
+            });
         }
         waiter.wait(POLL)?;
-        let before = here;
-        here = backup.entries("external")?;
-        if here != before {
-            changed_at = now()?;
-        }
     }
 }
 

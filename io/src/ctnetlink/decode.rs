@@ -17,3 +17,6 @@ pub use expectation::decode_expectation;
 pub use flow::decode_flow;
 pub use messages::{Body, Message, Messages, messages};
 pub use stats::{TableStats, decode_table_stats};
+
+#[cfg(test)]
+mod tests;

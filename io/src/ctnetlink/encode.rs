@@ -21,3 +21,6 @@ pub enum AckMode {
     /// Also if it succeeds.
     Always,
 }
+
+#[cfg(test)]
+mod tests;

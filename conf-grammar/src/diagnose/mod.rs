@@ -1,0 +1,213 @@
+//! What is wrong with a file, or worth a word, and where.
+
+mod code;
+mod render;
+pub(crate) mod suggest;
+
+use std::fmt;
+
+pub use code::Code;
+pub use render::render;
+
+use crate::span::Span;
+
+/// After so many errors the rest is left out: the first ones explain the others.
+const ERRORS_MAX: usize = 50;
+/// Warnings and notes are bounded too, for files that repeat one clause a million times.
+const REMARKS_MAX: usize = 200;
+/// A word of the file is echoed in a message up to this many characters.
+const ECHO_MAX: usize = 48;
+
+/// How much a diagnostic weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The configuration cannot be used.
+    Error,
+    /// It works, but hardly as it was meant.
+    Warning,
+    /// Worth knowing when one checks a file, not when the daemon starts.
+    Note,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}
+
+/// Another place that explains a diagnostic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    /// The place.
+    pub span: Span,
+    /// What is there, in a few words.
+    pub message: String,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// Which kind it is.
+    pub code: Code,
+    /// Bytes, line and column of its cause.
+    pub span: Span,
+    /// What is wrong, with the values, in one sentence.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Other places that belong to it.
+    pub related: Vec<Related>,
+}
+
+impl Diagnostic {
+    fn new(severity: Severity, code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            severity,
+            code,
+            span,
+            message: message.into(),
+            help: None,
+            related: Vec::new(),
+        }
+    }
+
+    pub(crate) fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, span, message)
+    }
+
+    pub(crate) fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, span, message)
+    }
+
+    pub(crate) fn note(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Note, code, span, message)
+    }
+
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn with_related(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.related.push(Related {
+            span,
+            message: message.into(),
+        });
+        self
+    }
+}
+
+/// Collects the diagnostics of a file.
+#[derive(Default)]
+pub(crate) struct Sink {
+    diagnostics: Vec<Diagnostic>,
+    n_errors: usize,
+    n_remarks: usize,
+}
+
+impl Sink {
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        let (count, limit) = match diagnostic.severity {
+            Severity::Error => (&mut self.n_errors, ERRORS_MAX),
+            Severity::Warning | Severity::Note => (&mut self.n_remarks, REMARKS_MAX),
+        };
+        *count = count.saturating_add(1);
+        if *count <= limit {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    pub(crate) fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        for diagnostic in diagnostics {
+            self.push(diagnostic);
+        }
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.n_errors > 0
+    }
+
+    /// Whether more errors are of no interest.
+    pub(crate) fn is_full(&self) -> bool {
+        self.n_errors >= ERRORS_MAX
+    }
+
+    /// Whether an error was found inside `span`, or errors have become too many to know.
+    pub(crate) fn has_error_in(&self, span: Span) -> bool {
+        self.n_errors > ERRORS_MAX
+            || self
+                .diagnostics
+                .iter()
+                .any(|d| d.severity == Severity::Error && span.contains(d.span))
+    }
+
+    /// Whether a word inside `span` was taken for a clause that the block does not have.
+    pub(crate) fn has_unknown_clause_in(&self, span: Span) -> bool {
+        let is_unknown = |code| matches!(code, Code::UnknownClause | Code::UnexpectedCharacter);
+        self.is_full()
+            || self
+                .diagnostics
+                .iter()
+                .any(|d| is_unknown(d.code) && span.contains(d.span))
+    }
+
+    /// Returns all diagnostics in the order of the file.
+    pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        self.diagnostics.sort_by_key(|d| (d.span.location, d.severity));
+        self.diagnostics
+    }
+}
+
+/// Writes a word of the file for a message: in backticks, shortened, control characters escaped.
+pub(crate) fn echo(text: &str) -> String {
+    let escaped: String = text.chars().take(ECHO_MAX).flat_map(printable).collect();
+    let more = if text.chars().nth(ECHO_MAX).is_some() {
+        "..."
+    } else {
+        ""
+    };
+    format!("`{escaped}{more}`")
+}
+
+fn printable(character: char) -> Vec<char> {
+    if character.is_control() || character == '\u{FEFF}' {
+        character.escape_unicode().collect()
+    } else {
+        vec![character]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn echo_shortens_and_escapes() {
+        assert_eq!(echo("a\u{1b}b"), "`a\\u{1b}b`");
+        assert_eq!(echo(&"x".repeat(60)), format!("`{}...`", "x".repeat(48)));
+    }
+
+    #[test]
+    fn no_two_codes_share_a_name() {
+        let mut names: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn the_sink_keeps_fifty_errors() {
+        let mut sink = Sink::default();
+        for _ in 0..70 {
+            sink.push(Diagnostic::error(Code::BadNumber, Span::START, "x"));
+        }
+        assert!(sink.is_full());
+        assert_eq!(sink.into_sorted().len(), 50);
+    }
+}

@@ -1,0 +1,81 @@
+//! Guesses what a misspelt word was meant to be.
+
+/// Words longer than this are no misspelt keyword.
+const WORD_MAX: usize = 48;
+
+/// Returns the candidate that `word` was probably meant to be.
+///
+/// A candidate fits when it is equal without regard to case, `_` and `-`, or when the edit distance
+/// is at most a third of the word's length (but one edit is always allowed).
+pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > WORD_MAX || word.len() < 2 {
+        return None;
+    }
+    let bare = bare(word);
+    let allowed = (word.len() / 3).max(1);
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        let distance = if self::bare(candidate) == bare {
+            0
+        } else {
+            distance(word, candidate)
+        };
+        if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+fn bare(word: &str) -> String {
+    word.chars()
+        .filter(|c| !matches!(c, '_' | '-'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
+/// Damerau-Levenshtein distance (restricted: no substring is edited twice).
+fn distance(from: &str, to: &str) -> usize {
+    let from: Vec<char> = from.chars().collect();
+    let to: Vec<char> = to.chars().collect();
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for (i, &a) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, &b) in to.iter().enumerate() {
+            let substituted = last[j] + usize::from(a != b);
+            let mut least = substituted.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a == to[j - 1] && from[i - 1] == b {
+                least = least.min(before_last[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_a_swap_of_neighbours_once() {
+        assert_eq!(distance("HashSzie", "HashSize"), 1);
+        assert_eq!(distance("abc", "abc"), 0);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn case_dashes_and_underscores_do_not_count() {
+        assert_eq!(closest("FT-FW", ["ALARM", "FTFW"]), Some("FTFW"));
+        assert_eq!(closest("lock_file", ["LogFile", "LockFile"]), Some("LockFile"));
+    }
+
+    #[test]
+    fn a_word_too_far_from_all_gets_no_suggestion() {
+        assert_eq!(closest("Replication", ["General", "Sync"]), None);
+        assert_eq!(closest(&"x".repeat(1 << 20), ["General"]), None);
+    }
+}

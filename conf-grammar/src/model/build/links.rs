@@ -1,0 +1,317 @@
+//! `Multicast`, `UDP` and `TCP`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
+
+use super::Scope;
+use crate::diagnose::{Code, Diagnostic, Sink, echo};
+use crate::model::{Interface, Link, LinkSet, Links, MulticastGroup, Unicast, UnicastAddresses};
+use crate::parse::Clause;
+use crate::span::Spanned;
+
+const LINKS_MAX: usize = 4;
+const ERROR_QUEUE_LEN: u32 = 128;
+
+/// Reads where a link goes, and over which interface.
+type ReadTransport<T> = fn(&Clause, &Scope<'_>, &mut Sink) -> Option<(T, Spanned<Interface>)>;
+
+/// Reads the links of the `Sync` sections; `direct` is what stands in them.
+pub(super) fn links(sections: &Scope<'_>, direct: &Scope<'_>, sink: &mut Sink) -> Option<Links> {
+    let is_link = |clause: &&Clause| matches!(clause.name, "Multicast" | "UDP" | "TCP");
+    let clauses = Scope::new(direct.clauses.iter().copied().filter(is_link));
+    let Some(first) = clauses.first() else {
+        check_misspelt(sections, sink);
+        return None;
+    };
+    check_count(&clauses, first, sink);
+    let default_index = default_index(&clauses, sink);
+    let of_kind = clauses.named(first.name);
+    let checksum = direct.bool("Checksum", true);
+    if first.name == "Multicast" {
+        let links = build(&of_kind, checksum, multicast, sink);
+        let ends = |link: &Link<MulticastGroup>| {
+            let group = link.transport.group().value;
+            (scoped(group, &link.interface.value), link.transport.port().value)
+        };
+        check_duplicates(&links, ends, sink);
+        return Some(Links::Multicast(LinkSet::new(links, default_index)?));
+    }
+    let links = build(&of_kind, checksum, unicast, sink);
+    let bound = |link: &Link<Unicast>| {
+        let local = link.transport.addresses.local().value;
+        (scoped(local, &link.interface.value), link.transport.port.value)
+    };
+    if first.name == "UDP" {
+        check_duplicates(
+            &links,
+            |link| (bound(link), link.transport.addresses.peer().value),
+            sink,
+        );
+        return Some(Links::Udp(LinkSet::new(links, default_index)?));
+    }
+    check_duplicates(&links, bound, sink);
+    let error_queue_len = Scope::inside(&of_kind).number_or("ErrorQueueLength", ERROR_QUEUE_LEN);
+    Some(Links::Tcp {
+        links: LinkSet::new(links, default_index)?,
+        error_queue_len,
+    })
+}
+
+/// Reports that there is no link, unless a word was not understood that may have been one.
+fn check_misspelt(sections: &Scope<'_>, sink: &mut Sink) {
+    if sections
+        .clauses
+        .iter()
+        .any(|section| sink.has_unknown_clause_in(section.whole))
+    {
+        return;
+    }
+    if let Some(section) = sections.first() {
+        let message = "`Sync` has no link: one `Multicast`, `UDP` or `TCP` block is needed";
+        sink.push(Diagnostic::error(Code::NoLink, section.head, message));
+    }
+}
+
+fn check_count(clauses: &Scope<'_>, first: &Clause, sink: &mut Sink) {
+    for clause in clauses.clauses.iter().filter(|clause| clause.name != first.name) {
+        let message = format!(
+            "a `{}` link beside a `{}` link: all are of one kind",
+            clause.name, first.name
+        );
+        sink.push(
+            Diagnostic::error(Code::MixedTransports, clause.head, message)
+                .with_related(first.head, "the first link"),
+        );
+    }
+    if let Some(clause) = clauses.clauses.get(LINKS_MAX) {
+        let message = format!(
+            "there are {} links, at most {LINKS_MAX} are allowed",
+            clauses.clauses.len()
+        );
+        sink.push(Diagnostic::error(Code::TooManyLinks, clause.head, message));
+    }
+}
+
+/// The link that is marked `Default`, else the first.
+fn default_index(clauses: &Scope<'_>, sink: &mut Sink) -> usize {
+    let mut marked = clauses
+        .clauses
+        .iter()
+        .enumerate()
+        .filter(|(_, clause)| !clause.args.is_empty());
+    let Some((index, first)) = marked.next() else {
+        return 0;
+    };
+    for (_, clause) in marked {
+        let message = "a second link is marked `Default`";
+        sink.push(
+            Diagnostic::error(Code::ManyDefaults, clause.head, message)
+                .with_related(first.head, "the first one"),
+        );
+    }
+    index
+}
+
+fn build<T>(
+    clauses: &Scope<'_>,
+    checksum: Spanned<bool>,
+    transport: ReadTransport<T>,
+    sink: &mut Sink,
+) -> Vec<Link<T>> {
+    let mut links = Vec::new();
+    for clause in &clauses.clauses {
+        let body = Scope::new(clause.clauses.iter());
+        body.warn_repeats(sink);
+        if let Some((transport, interface)) = transport(clause, &body, sink) {
+            links.push(Link {
+                span: clause.head,
+                transport,
+                interface,
+                send_buffer: body.optional_number("SndSocketBuffer"),
+                recv_buffer: body.optional_number("RcvSocketBuffer"),
+                checksum: match body.last("Checksum") {
+                    Some(_) => body.bool("Checksum", true),
+                    None => checksum,
+                },
+            });
+        }
+    }
+    links
+}
+
+/// Reports two links that would fight for the same addresses.
+fn check_duplicates<T, K: PartialEq>(links: &[Link<T>], key: impl Fn(&Link<T>) -> K, sink: &mut Sink) {
+    let links = links.get(..LINKS_MAX).unwrap_or(links);
+    for (i, link) in links.iter().enumerate() {
+        if let Some(before) = links.iter().take(i).find(|before| key(before) == key(link)) {
+            let message = "this link repeats the addresses and the port of another one";
+            sink.push(
+                Diagnostic::error(Code::DuplicateLink, link.span, message)
+                    .with_related(before.span, "the other one"),
+            );
+        }
+    }
+}
+
+/// Link-local addresses are told apart by their interface, others are not.
+fn scoped(address: IpAddr, interface: &Interface) -> (IpAddr, Option<Interface>) {
+    let is_link_local = match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || (v6.is_multicast() && v6.segments()[0] & 0xf == 2),
+    };
+    (address, is_link_local.then(|| interface.clone()))
+}
+
+fn multicast(
+    clause: &Clause,
+    body: &Scope<'_>,
+    sink: &mut Sink,
+) -> Option<(MulticastGroup, Spanned<Interface>)> {
+    check_families(body, &["IPv4_address", "IPv4_interface"], &["IPv6_address"], sink);
+    let v4 = body.ipv4("IPv4_address");
+    let v6 = body.ipv6("IPv6_address");
+    let local = body.ipv4("IPv4_interface");
+    let port = port(body, "Group");
+    let interface = named_interface(body).or(local.map(|address| address.map(Interface::Carrying)));
+    require(
+        clause,
+        &[
+            (v4.is_some() || v6.is_some(), "`IPv4_address` or `IPv6_address`"),
+            (port.is_some(), "`Group`"),
+            (interface.is_some(), "`Interface`"),
+        ],
+        sink,
+    );
+    check_is_multicast(v4.map(|group| group.map(IpAddr::V4)), sink);
+    check_is_multicast(v6.map(|group| group.map(IpAddr::V6)), sink);
+    let (port, interface) = (port?, interface?);
+    if let Interface::Carrying(address) = interface.value {
+        let message = format!("the interface of this link is the one that carries {address}");
+        let warning = Diagnostic::warning(Code::DerivedInterface, clause.head, message);
+        sink.push(warning.with_help("name it with `Interface`"));
+    }
+    let local = local.map_or(Spanned::default_of(None), |address| address.map(Some));
+    let group = match (v4, v6) {
+        (Some(group), _) => MulticastGroup::V4 { group, port, local },
+        (None, Some(group)) => MulticastGroup::V6 { group, port },
+        (None, None) => return None,
+    };
+    Some((group, interface))
+}
+
+fn unicast(clause: &Clause, body: &Scope<'_>, sink: &mut Sink) -> Option<(Unicast, Spanned<Interface>)> {
+    check_families(
+        body,
+        &["IPv4_address", "IPv4_Destination_Address"],
+        &["IPv6_address", "IPv6_Destination_Address"],
+        sink,
+    );
+    let v4 = body.ipv4("IPv4_Destination_Address");
+    let v6 = body.ipv6("IPv6_Destination_Address");
+    let port = port(body, "Port");
+    let interface = named_interface(body);
+    require(
+        clause,
+        &[
+            (
+                v4.is_some() || v6.is_some(),
+                "`IPv4_Destination_Address` or `IPv6_Destination_Address`",
+            ),
+            (port.is_some(), "`Port`"),
+            (interface.is_some(), "`Interface`"),
+        ],
+        sink,
+    );
+    let addresses = match (v4, v6) {
+        (Some(peer), _) => UnicastAddresses::V4 {
+            local: body
+                .ipv4("IPv4_address")
+                .unwrap_or(Spanned::default_of(Ipv4Addr::UNSPECIFIED)),
+            peer,
+        },
+        (None, Some(peer)) => UnicastAddresses::V6 {
+            local: body
+                .ipv6("IPv6_address")
+                .unwrap_or(Spanned::default_of(Ipv6Addr::UNSPECIFIED)),
+            peer,
+        },
+        (None, None) => return None,
+    };
+    if addresses.local().span.is_none() && !sink.has_error_in(clause.whole) {
+        let message = format!(
+            "this `{}` link has no local address and listens on all of them",
+            clause.name
+        );
+        sink.push(Diagnostic::warning(Code::ListensOnAll, clause.head, message));
+    }
+    Some((
+        Unicast {
+            addresses,
+            port: port?,
+        },
+        interface?,
+    ))
+}
+
+fn port(body: &Scope<'_>, name: &str) -> Option<Spanned<NonZeroU16>> {
+    let number = body.number(name)?;
+    let port = u16::try_from(number.value).ok().and_then(NonZeroU16::new)?;
+    Some(number.map(|_| port))
+}
+
+fn named_interface(body: &Scope<'_>) -> Option<Spanned<Interface>> {
+    body.text("Interface").map(|name| name.map(Interface::Named))
+}
+
+/// Reports what a link lacks, unless something in it is in error: that may be the missing part.
+fn require(clause: &Clause, parts: &[(bool, &str)], sink: &mut Sink) {
+    let missing: Vec<&str> = parts
+        .iter()
+        .filter(|(is_there, _)| !is_there)
+        .map(|(_, name)| *name)
+        .collect();
+    if missing.is_empty() || sink.has_error_in(clause.whole) {
+        return;
+    }
+    let message = format!("this `{}` link lacks {}", clause.name, missing.join(", "));
+    sink.push(Diagnostic::error(Code::LinkIncomplete, clause.head, message));
+}
+
+/// Reports the first address that is of another family than the first of all.
+fn check_families(body: &Scope<'_>, v4: &[&str], v6: &[&str], sink: &mut Sink) {
+    let first_of = |names: &[&str]| {
+        names
+            .iter()
+            .filter_map(|name| body.named(name).first())
+            .min_by_key(|c| c.head)
+    };
+    if let (Some(v4), Some(v6)) = (first_of(v4), first_of(v6)) {
+        let (first, second) = if v4.head < v6.head { (v4, v6) } else { (v6, v4) };
+        let message = format!(
+            "`{}` beside `{}`: a link is IPv4 or IPv6",
+            second.name, first.name
+        );
+        sink.push(
+            Diagnostic::error(Code::FamilyMismatch, second.head, message)
+                .with_related(first.head, "the other family"),
+        );
+    }
+}
+
+fn check_is_multicast(group: Option<Spanned<IpAddr>>, sink: &mut Sink) {
+    if let Some(Spanned {
+        value,
+        span: Some(span),
+    }) = group
+        && !value.is_multicast()
+    {
+        let message = format!("{} is not a multicast address", echo(&value.to_string()));
+        let range = if value.is_ipv4() {
+            "224.0.0.0/4"
+        } else {
+            "ff00::/8"
+        };
+        let help = format!("multicast addresses are those of {range}");
+        sink.push(Diagnostic::error(Code::NotMulticast, span, message).with_help(help));
+    }
+}

@@ -1,0 +1,187 @@
+//! Section `Sync`, without its links.
+
+use super::{Scope, links};
+use crate::diagnose::{Code, Diagnostic, Sink};
+use crate::model::{ExpectationSync, Mode, SyncConfig};
+use crate::parse::value::{ModeName, Value};
+use crate::span::{Span, Spanned};
+
+const RESEND_QUEUE_SIZE: u32 = 131_072;
+const ACK_WINDOW_SIZE: u32 = 300;
+const REFRESH_SECS: u32 = 60;
+const CACHE_TIMEOUT_SECS: u32 = 180;
+const PURGE_TIMEOUT_SECS: u32 = 60;
+
+pub(super) fn sync(sections: &Scope<'_>, sink: &mut Sink) -> Option<SyncConfig> {
+    let span = sections.first()?.head;
+    let direct = Scope::inside(sections);
+    let modes = direct.named("Mode");
+    let name = mode_name(span, &modes, sink);
+    // The timeouts may stand in the mode or beside it: it is one setting either way.
+    let inner = modes
+        .clauses
+        .iter()
+        .filter(|clause| clause.mode() == Some(name.value));
+    let settings = Scope::new(
+        direct
+            .clauses
+            .iter()
+            .copied()
+            .chain(inner.flat_map(|mode| &mode.clauses)),
+    );
+    settings.warn_repeats(sink);
+    warn_unused_timeouts(&direct, name.value, sink);
+
+    let mode = name.map(|name| mode(name, &settings));
+    let commit_timeout_secs = commit_timeout(&mode.value, &settings, sink);
+    let (tcp_window_tracking, expectations) = options(&Scope::inside(&direct.named("Options")), sink);
+    let links = links::links(sections, &direct, sink)?;
+    Some(SyncConfig {
+        span,
+        mode,
+        commit_timeout_secs,
+        purge_timeout_secs: settings.number_or("PurgeTimeout", PURGE_TIMEOUT_SECS),
+        links,
+        tcp_window_tracking,
+        expectations,
+    })
+}
+
+/// The mode of the first `Mode` block; others may only name the same one again.
+fn mode_name(sync: Span, modes: &Scope<'_>, sink: &mut Sink) -> Spanned<ModeName> {
+    if modes.is_empty() {
+        let message = "`Sync` without `Mode`: FTFW is used";
+        sink.push(Diagnostic::warning(Code::NoMode, sync, message));
+    }
+    let mut first: Option<(ModeName, Span)> = None;
+    for clause in &modes.clauses {
+        let Some(mode) = clause.mode() else {
+            continue;
+        };
+        let Some((before, head)) = first else {
+            first = Some((mode, clause.head));
+            continue;
+        };
+        let diagnostic = if before == mode {
+            let message = format!("`Mode {}` is given again; both blocks count", mode.as_str());
+            Diagnostic::warning(Code::RepeatedClause, clause.head, message)
+        } else {
+            let message = format!(
+                "`Mode {}` beside `Mode {}`: there is one mode",
+                mode.as_str(),
+                before.as_str()
+            );
+            Diagnostic::error(Code::ManyModes, clause.head, message)
+        };
+        sink.push(diagnostic.with_related(head, "the first one is here"));
+    }
+    match first {
+        Some((mode, span)) => Spanned::at(mode, span),
+        None => Spanned::default_of(ModeName::Ftfw),
+    }
+}
+
+/// Beside the mode every timeout may be written, also one that the mode has no use for.
+fn warn_unused_timeouts(direct: &Scope<'_>, mode: ModeName, sink: &mut Sink) {
+    if mode == ModeName::Alarm {
+        return;
+    }
+    for name in ["RefreshTime", "CacheTimeout"] {
+        if let Some(clause) = direct.last(name) {
+            let message = format!("`{name}` has no effect, only `Mode ALARM` uses it");
+            sink.push(Diagnostic::warning(Code::NoEffect, clause.head, message));
+        }
+    }
+}
+
+fn mode(name: ModeName, settings: &Scope<'_>) -> Mode {
+    let not = |name| settings.bool(name, false).map(|is_disabled| !is_disabled);
+    match name {
+        ModeName::Ftfw => Mode::Ftfw {
+            resend_queue_size: settings.number_or("ResendQueueSize", RESEND_QUEUE_SIZE),
+            ack_window_size: settings.number_or("ACKWindowSize", ACK_WINDOW_SIZE),
+            external_cache: not("DisableExternalCache"),
+            startup_resync: settings.bool("StartupResync", false),
+        },
+        ModeName::Alarm => Mode::Alarm {
+            refresh_secs: settings.number_or("RefreshTime", REFRESH_SECS),
+            cache_timeout_secs: settings.number_or("CacheTimeout", CACHE_TIMEOUT_SECS),
+        },
+        ModeName::Notrack => Mode::Notrack {
+            internal_cache: not("DisableInternalCache"),
+            external_cache: not("DisableExternalCache"),
+            startup_resync: settings.bool("StartupResync", false),
+        },
+    }
+}
+
+/// Without an external cache nothing is ever committed, so the timeout is dropped; it would also
+/// stop the kernel's timeout from being sent.
+fn commit_timeout(mode: &Mode, settings: &Scope<'_>, sink: &mut Sink) -> Spanned<Option<u32>> {
+    let timeout = settings.optional_number("CommitTimeout");
+    let external_cache = mode.external_cache();
+    let (Some(_), false, Some(clause)) = (
+        timeout.value,
+        external_cache.value,
+        settings.last("CommitTimeout"),
+    ) else {
+        return timeout;
+    };
+    let message = "`CommitTimeout` has no effect, the external cache is disabled";
+    let warning = Diagnostic::warning(Code::CommitWithoutCache, clause.head, message);
+    sink.push(match external_cache.span {
+        Some(span) => warning.with_related(span, "disabled here"),
+        None => warning,
+    });
+    Spanned::default_of(None)
+}
+
+fn options(options: &Scope<'_>, sink: &mut Sink) -> (Spanned<bool>, Spanned<ExpectationSync>) {
+    options.warn_repeats(sink);
+    let mut on: Option<(ExpectationSync, Span)> = None;
+    for clause in options.named("ExpectationSync").clauses {
+        let names: Vec<Spanned<String>> = clause
+            .items
+            .iter()
+            .filter_map(|(value, span)| Some(Spanned::at(value.text()?.to_owned(), *span)))
+            .collect();
+        let is_off = matches!(clause.args.first(), Some((Value::Bool(false), _)));
+        if let (true, Some((_, head))) = (is_off, &on) {
+            let message = "`ExpectationSync` is switched off here and on above";
+            sink.push(
+                Diagnostic::error(Code::Contradiction, clause.head, message).with_related(*head, "on here"),
+            );
+        }
+        if is_off {
+            continue;
+        }
+        on = Some(match on {
+            Some((before, head)) => (join(before, names), head),
+            None if names.is_empty() => (ExpectationSync::All, clause.head),
+            None => (join(ExpectationSync::Helpers(Vec::new()), names), clause.head),
+        });
+    }
+    let expectations = match on {
+        Some((expectations, span)) => Spanned::at(expectations, span),
+        None => Spanned::default_of(ExpectationSync::Off),
+    };
+    (options.bool("TCPWindowTracking", false), expectations)
+}
+
+/// Adds names to a list, each one once; all helpers stay all helpers.
+fn join(before: ExpectationSync, names: Vec<Spanned<String>>) -> ExpectationSync {
+    let mut list = match before {
+        ExpectationSync::Helpers(list) if !names.is_empty() => list,
+        ExpectationSync::Helpers(_) | ExpectationSync::All | ExpectationSync::Off => {
+            return ExpectationSync::All;
+        }
+    };
+    let mut seen: std::collections::BTreeSet<String> =
+        list.iter().map(|name| name.value.to_ascii_lowercase()).collect();
+    list.extend(
+        names
+            .into_iter()
+            .filter(|name| seen.insert(name.value.to_ascii_lowercase())),
+    );
+    ExpectationSync::Helpers(list)
+}

@@ -1,0 +1,37 @@
+//! Bytes to clauses: every word understood, nothing yet combined.
+
+pub(crate) mod clauses;
+mod lexer;
+pub(crate) mod text;
+mod tree;
+pub(crate) mod value;
+
+pub(crate) use clauses::Clause;
+
+use crate::diagnose::{Code, Diagnostic, Sink};
+use crate::span::Span;
+use text::Text;
+
+/// Larger files are refused.
+const FILE_MAX: usize = 16 << 20;
+
+/// Reads a file and returns its sections; what is wrong goes to `sink`.
+pub(crate) fn read(source: &[u8], sink: &mut Sink) -> Vec<Clause> {
+    if source.len() > FILE_MAX {
+        let message = format!("the file has {} bytes, at most {FILE_MAX} are read", source.len());
+        sink.push(Diagnostic::error(Code::UnreadableFile, Span::START, message));
+        return Vec::new();
+    }
+    let text = Text::decode(source);
+    sink.extend(text.diagnostics());
+    match lexer::tokens(&text) {
+        Ok(tokens) => {
+            let nodes = tree::build(&tokens, sink);
+            clauses::read_file(&nodes, &text, sink)
+        }
+        Err(error) => {
+            sink.push(error);
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Tokens to nested blocks.
+//!
+//! When the braces of a file do not balance, the one to blame is guessed from the indentation; a
+//! file whose braces balance is never judged by its layout.
+
+use crate::diagnose::{Code, Diagnostic, Sink};
+use crate::parse::lexer::{Token, TokenKind};
+use crate::schema;
+use crate::span::Span;
+
+/// Blocks nested deeper than this are refused. Valid files need three.
+const DEPTH_MAX: usize = 16;
+
+/// A word of a block, or a block in it.
+pub(crate) enum Node<'a> {
+    Word(Token<'a>),
+    Block(Block<'a>),
+}
+
+/// What stands between two braces.
+pub(crate) struct Block<'a> {
+    pub(crate) open: Span,
+    pub(crate) nodes: Vec<Node<'a>>,
+    /// The closing brace, if there is one.
+    pub(crate) close: Option<Span>,
+}
+
+impl Block<'_> {
+    /// The braces and all between them.
+    pub(crate) fn span(&self) -> Span {
+        let last = match self.nodes.last() {
+            Some(Node::Word(token)) => token.span,
+            Some(Node::Block(block)) => block.close.unwrap_or(block.open),
+            None => self.open,
+        };
+        self.open.to(self.close.unwrap_or(last))
+    }
+}
+
+/// Pairs the braces and returns the content of the file.
+pub(crate) fn build<'a>(tokens: &[Token<'a>], sink: &mut Sink) -> Vec<Node<'a>> {
+    let n_open = tokens.iter().filter(|t| t.kind == TokenKind::Open).count();
+    let n_close = tokens.iter().filter(|t| t.kind == TokenKind::Close).count();
+    let mut builder = Builder {
+        top: Vec::new(),
+        frames: Vec::new(),
+        n_unclosed: n_open.saturating_sub(n_close),
+        n_surplus: n_close.saturating_sub(n_open),
+        n_skipped: 0,
+    };
+    for (i, token) in tokens.iter().enumerate() {
+        let next = tokens.get(i.saturating_add(1));
+        match token.kind {
+            TokenKind::Open => builder.open(token, sink),
+            TokenKind::Close => builder.close(token, sink),
+            TokenKind::Path | TokenKind::Word | TokenKind::Quoted | TokenKind::Stray => {
+                builder.word(*token, next.is_some_and(|t| t.kind == TokenKind::Open));
+            }
+        }
+    }
+    while !builder.frames.is_empty() {
+        builder.leave(None);
+    }
+    builder.top
+}
+
+struct Frame<'a> {
+    block: Block<'a>,
+    /// Column of the first token of the line that opens the block.
+    indent: u32,
+}
+
+struct Builder<'a> {
+    top: Vec<Node<'a>>,
+    frames: Vec<Frame<'a>>,
+    /// Opening braces that cannot have a closing one.
+    n_unclosed: usize,
+    /// Closing braces that cannot have an opening one.
+    n_surplus: usize,
+    /// Blocks open beyond the depth that is kept.
+    n_skipped: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn add(&mut self, node: Node<'a>) {
+        match self.frames.last_mut() {
+            Some(frame) => frame.block.nodes.push(node),
+            None => self.top.push(node),
+        }
+    }
+
+    fn leave(&mut self, close: Option<Span>) {
+        if let Some(mut frame) = self.frames.pop() {
+            frame.block.close = close;
+            self.add(Node::Block(frame.block));
+        }
+    }
+
+    fn open(&mut self, token: &Token<'a>, sink: &mut Sink) {
+        if self.frames.len() >= DEPTH_MAX {
+            if self.n_skipped == 0 {
+                let message = format!("blocks are nested more than {DEPTH_MAX} deep");
+                sink.push(Diagnostic::error(Code::UnexpectedToken, token.span, message));
+            }
+            self.n_skipped = self.n_skipped.saturating_add(1);
+            return;
+        }
+        let block = Block {
+            open: token.span,
+            nodes: Vec::new(),
+            close: None,
+        };
+        self.frames.push(Frame {
+            block,
+            indent: token.indent,
+        });
+    }
+
+    fn close(&mut self, token: &Token<'a>, sink: &mut Sink) {
+        if self.n_skipped > 0 {
+            self.n_skipped = self.n_skipped.saturating_sub(1);
+            return;
+        }
+        self.leave_by_indentation(token);
+        let fits = self.frames.last().is_some_and(|frame| {
+            !(self.n_surplus > 0 && token.is_first_on_line && token.indent > frame.indent)
+        });
+        if fits {
+            self.leave(Some(token.span));
+        } else {
+            self.n_surplus = self.n_surplus.saturating_sub(1);
+            let message = "this `}` closes nothing";
+            let help = "remove it, or look for a `{` that is missing above";
+            sink.push(Diagnostic::error(Code::UnmatchedBrace, token.span, message).with_help(help));
+        }
+    }
+
+    /// Leaves the blocks that a closing brace skips: one that stands exactly below the line that
+    /// opened an outer block closes that block.
+    fn leave_by_indentation(&mut self, token: &Token<'a>) {
+        if self.n_unclosed == 0 || !token.is_first_on_line {
+            return;
+        }
+        let Some(target) = self.frames.iter().rposition(|frame| frame.indent == token.indent) else {
+            return;
+        };
+        while self.n_unclosed > 0 && self.frames.len() > target.saturating_add(1) {
+            self.n_unclosed = self.n_unclosed.saturating_sub(1);
+            self.leave(None);
+        }
+    }
+
+    fn word(&mut self, token: Token<'a>, opens_block: bool) {
+        if self.n_skipped > 0 {
+            return;
+        }
+        let starts_section = self.n_unclosed > 0
+            && opens_block
+            && token.is_first_on_line
+            && schema::is_section(token.text)
+            && self
+                .frames
+                .first()
+                .is_some_and(|frame| token.indent <= frame.indent);
+        while starts_section && self.n_unclosed > 0 && !self.frames.is_empty() {
+            self.n_unclosed = self.n_unclosed.saturating_sub(1);
+            self.leave(None);
+        }
+        self.add(Node::Word(token));
+    }
+}

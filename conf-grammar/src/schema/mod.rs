@@ -1,0 +1,258 @@
+//! The table of all blocks and clauses: what may stand where and what it takes.
+//!
+//! Everything that knows a clause by name, from the parser to the documentation, reads this table.
+
+mod table;
+
+pub(crate) use table::{block, is_section};
+
+/// A kind of block; each has its own clauses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockKind {
+    File,
+    General,
+    Unix,
+    Scheduler,
+    Filter,
+    Protocols,
+    Addresses,
+    States,
+    Sync,
+    Ftfw,
+    Alarm,
+    Notrack,
+    Multicast,
+    Udp,
+    Tcp,
+    Options,
+    ExpectationNames,
+    Stats,
+    Helper,
+    HelperType,
+    HelperPolicy,
+    IgnoredAddresses,
+    IgnoredProtocols,
+}
+
+impl BlockKind {
+    /// Every kind, outer blocks before the ones inside them.
+    pub(crate) const ALL: [Self; 23] = [
+        Self::File,
+        Self::General,
+        Self::Unix,
+        Self::Scheduler,
+        Self::Filter,
+        Self::Protocols,
+        Self::Addresses,
+        Self::States,
+        Self::Sync,
+        Self::Ftfw,
+        Self::Alarm,
+        Self::Notrack,
+        Self::Multicast,
+        Self::Udp,
+        Self::Tcp,
+        Self::Options,
+        Self::ExpectationNames,
+        Self::Stats,
+        Self::Helper,
+        Self::HelperType,
+        Self::HelperPolicy,
+        Self::IgnoredAddresses,
+        Self::IgnoredProtocols,
+    ];
+}
+
+/// One kind of block.
+pub(crate) struct BlockSpec {
+    /// How messages call it: "`General`", "the file".
+    pub(crate) title: &'static str,
+    pub(crate) content: Content,
+}
+
+/// What a block holds.
+pub(crate) enum Content {
+    Clauses(&'static [ClauseSpec]),
+    /// A list of values of one kind.
+    List(Kind),
+    /// TCP states, in groups that end with `for TCP`.
+    States,
+}
+
+/// One clause of a block.
+pub(crate) struct ClauseSpec {
+    pub(crate) name: &'static str,
+    /// What follows the keyword, in this order.
+    pub(crate) args: &'static [Kind],
+    pub(crate) body: Body,
+    pub(crate) status: Status,
+    pub(crate) repeats: Repeats,
+}
+
+/// The block behind a clause.
+#[derive(Clone, Copy)]
+pub(crate) enum Body {
+    None,
+    Required(BlockKind),
+    /// In place of the argument.
+    Alternative(BlockKind),
+    /// The one that belongs to the mode that is named before it.
+    OfMode,
+}
+
+/// What a second clause of the same name in one block means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// The last one counts, with a warning.
+    Replace,
+    /// All of them count.
+    Accumulate,
+}
+
+/// The standing of a clause today.
+#[derive(Clone, Copy)]
+pub(crate) enum Status {
+    Alive,
+    /// An old spelling that the stock daemon takes silently.
+    Alias(&'static str),
+    /// An old spelling.
+    Renamed(&'static str),
+    /// Without effect; the text says what to do instead.
+    Ignored(&'static str),
+    /// Not needed; the text says why.
+    Redundant(&'static str),
+    /// Applied in its modern form, which the text names.
+    Translated(&'static str),
+    /// Works, but belongs into the block that the text names.
+    Elsewhere(&'static str),
+}
+
+/// A kind of value.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Bool,
+    Uint(Range),
+    BoolOrUint(Range),
+    /// Any integer, with or without a sign.
+    Integer,
+    Path(usize),
+    BoolOrPath(usize),
+    BoolOrFacility,
+    /// A boolean, unless a block follows.
+    BoolUnlessBlock,
+    SchedulerClass,
+    Interface,
+    /// A name; the text says of what.
+    Name(&'static str),
+    Protocol,
+    /// A protocol by name or by number.
+    ProtocolOrNumber,
+    Ipv4,
+    Ipv6,
+    AnyAddress,
+    Ipv4Net,
+    Ipv6Net,
+    Policy,
+    Mode,
+    /// `Default`, or nothing.
+    OptionalDefault,
+    /// `From Userspace`, `From Kernelspace`, or nothing.
+    OptionalFrom,
+    /// TCP states up to `for TCP`.
+    States,
+}
+
+impl Kind {
+    /// Whether every word is a value of this kind, also one that is a keyword.
+    pub(crate) fn takes_any_word(self) -> bool {
+        matches!(self, Self::Interface | Self::Name(_))
+    }
+}
+
+/// The numbers that a clause takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Range {
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+    /// 0 stands for the default, also when `min` is above it.
+    pub(crate) zero_is_default: bool,
+    /// What the numbers count.
+    pub(crate) unit: &'static str,
+}
+
+impl BlockSpec {
+    /// Returns the clauses of the block; a list has none.
+    pub(crate) fn clauses(&self) -> &'static [ClauseSpec] {
+        match self.content {
+            Content::Clauses(clauses) => clauses,
+            Content::List(_) | Content::States => &[],
+        }
+    }
+
+    /// Returns the clause of this name, in exactly this spelling.
+    pub(crate) fn clause(&self, name: &str) -> Option<&'static ClauseSpec> {
+        self.clauses().iter().find(|clause| clause.name == name)
+    }
+}
+
+/// Returns the titles of the blocks that have a clause of this name.
+pub(crate) fn homes(name: &str) -> Vec<&'static str> {
+    BlockKind::ALL
+        .iter()
+        .map(|kind| block(*kind))
+        .filter(|block| {
+            block
+                .clause(name)
+                .is_some_and(|clause| !matches!(clause.status, Status::Elsewhere(_)))
+        })
+        .map(|block| block.title)
+        .collect()
+}
+
+/// Returns the names of all clauses of all blocks.
+pub(crate) fn all_names() -> impl Iterator<Item = &'static str> {
+    BlockKind::ALL
+        .iter()
+        .flat_map(|kind| block(*kind).clauses())
+        .map(|clause| clause.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_clause_name_is_unique_in_its_block() {
+        for kind in BlockKind::ALL {
+            let mut names: Vec<&str> = block(kind).clauses().iter().map(|clause| clause.name).collect();
+            let n = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), n, "in {kind:?}");
+        }
+    }
+
+    #[test]
+    fn every_new_name_of_a_clause_is_alive_in_the_same_block() {
+        for kind in BlockKind::ALL {
+            for clause in block(kind).clauses() {
+                if let Status::Alias(new) | Status::Renamed(new) = clause.status {
+                    let target = block(kind).clause(new).unwrap();
+                    assert!(
+                        matches!(target.status, Status::Alive),
+                        "{} of {kind:?}",
+                        clause.name
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn homes_names_the_blocks_of_a_clause() {
+        assert_eq!(homes("Filter"), ["`General`"]);
+        assert_eq!(homes("PollSecs"), ["`General`"]);
+        assert_eq!(homes("Port"), ["`UDP`", "`TCP`"]);
+        assert!(homes("Nonsense").is_empty());
+    }
+}

@@ -1,0 +1,50 @@
+//! What one firewall's kernel knows, the other's external cache knows, attribute by attribute.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use netns_tests::Daemon::Stock;
+use netns_tests::{Cluster, Daemon, Setup, TEMPLATE, flows, on_real_kernels};
+
+const LIMIT: Duration = Duration::from_secs(20);
+/// Events carry a lifetime once, at the change; what is committed is that, less the time since.
+const TIMEOUT_SLACK_SECS: u32 = 4;
+
+#[test]
+fn stock_to_stock_over_ftfw() -> Result<()> {
+    replicates(TEMPLATE, Stock, Stock, 5000)
+}
+
+/// One story for every pair of daemons: create, update, delete, commit, flush; equal after each.
+fn replicates(setup: Setup, from: Daemon, to: Daemon, n_flows: u16) -> Result<()> {
+    on_real_kernels(|| {
+        let cluster = setup.start(from, to)?;
+        flows::create(&cluster.fw1, 0, n_flows)?;
+        cache_equals_kernel(&cluster, from, "created")?;
+        flows::update(&cluster.fw1, n_flows)?;
+        cache_equals_kernel(&cluster, from, "updated")?;
+        flows::delete_half(&cluster.fw1)?;
+        cache_equals_kernel(&cluster, from, "deleted")?;
+        kernels_equal_after_commit(&cluster, from)?;
+        flows::delete_all(&cluster.fw1)?;
+        cache_equals_kernel(&cluster, from, "flushed")
+    })
+}
+
+fn cache_equals_kernel(cluster: &Cluster, sender: Daemon, step: &str) -> Result<()> {
+    let wanted = cluster.fw1.kernel()?.as_told_by(sender).as_cached();
+    let what = format!("fw2's external cache equals fw1's kernel table, flows {step}");
+    cluster.wait_until(&what, LIMIT, || {
+        cluster.fw2.external()?.as_told_by(sender).ensure_equals(&wanted)
+    })
+}
+
+fn kernels_equal_after_commit(cluster: &Cluster, sender: Daemon) -> Result<()> {
+    cluster.fw2.control(&["-c"])?;
+    let wanted = cluster.fw1.kernel()?.as_told_by(sender);
+    let is = cluster.fw2.kernel()?.as_told_by(sender);
+    is.clone()
+        .without_timeouts()
+        .ensure_equals(&wanted.clone().without_timeouts())?;
+    is.ensure_timeouts_near(&wanted, TIMEOUT_SLACK_SECS)
+}

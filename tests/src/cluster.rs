@@ -1,0 +1,281 @@
+//! Client, two firewalls and server, wired together.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use std::{env, fs};
+
+use anyhow::{Context, Result};
+
+use crate::conf::{Conf, Link, Mode};
+use crate::firewall::Firewall;
+use crate::netns::Namespace;
+use crate::programs::Daemon;
+use crate::wait::wait_until;
+
+/// Who gives the gateway addresses to a firewall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gateway {
+    /// Both firewalls carry the same hardware and network addresses, and the backup's interfaces are down: a
+    /// takeover sets them up, as with a virtual router's address. No neighbour has anything to learn.
+    Shared,
+    /// Each firewall has addresses of its own; an HA manager moves the gateway's.
+    Managed,
+}
+
+/// What a scenario needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// How the daemons replicate.
+    pub mode: Mode,
+    /// The family of the sync link.
+    pub link: Link,
+    /// Percentage of datagrams lost on the sync link, each way.
+    pub loss_percent: u8,
+    /// Who moves the gateway addresses.
+    pub gateway: Gateway,
+}
+
+/// FT-FW over IPv4 on a link without loss.
+pub const TEMPLATE: Setup = Setup {
+    mode: Mode::FtFw,
+    link: Link::V4,
+    loss_percent: 0,
+    gateway: Gateway::Shared,
+};
+
+/// Four namespaces and a directory; all of it goes when dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Where streams start.
+    pub client: Namespace,
+    /// Primary at the beginning.
+    pub fw1: Firewall,
+    /// Backup at the beginning.
+    pub fw2: Firewall,
+    /// Where streams end.
+    pub server: Namespace,
+    dir: PathBuf,
+}
+
+impl Setup {
+    /// Wires the cluster; no daemon runs yet.
+    ///
+    /// # Errors
+    /// When a namespace, an interface, an address or a rule cannot be made.
+    pub fn build(self) -> Result<Cluster> {
+        static BUILT: AtomicU32 = AtomicU32::new(0);
+        let n = BUILT.fetch_add(1, Ordering::Relaxed);
+        let dir = env::temp_dir().join(format!("flowtwin-{}-{n}", std::process::id()));
+        let [fw1, fw2] = [0, 1].map(|node| self.firewall(node, dir.join(format!("fw{}", node + 1))));
+        let cluster = Cluster {
+            client: Namespace::new("client")?,
+            fw1: fw1?,
+            fw2: fw2?,
+            server: Namespace::new("server")?,
+            dir,
+        };
+        self.wire(&cluster).context("wire the cluster")?;
+        Ok(cluster)
+    }
+
+    /// Wires the cluster and starts both daemons.
+    ///
+    /// # Errors
+    /// As [`Self::build`], or when a daemon does not start.
+    pub fn start(self, on_fw1: Daemon, on_fw2: Daemon) -> Result<Cluster> {
+        let mut cluster = self.build()?;
+        cluster.fw1.start(on_fw1)?;
+        cluster.fw2.start(on_fw2)?;
+        Ok(cluster)
+    }
+
+    fn firewall(self, node: usize, dir: PathBuf) -> Result<Firewall> {
+        let ns = Namespace::new(if node == 0 { "fw1" } else { "fw2" })?;
+        let conf = Conf {
+            mode: self.mode,
+            link: self.link,
+            node,
+            dir: &dir,
+        }
+        .text();
+        Firewall::new(ns, dir, &conf)
+    }
+
+    fn wire(self, cluster: &Cluster) -> Result<()> {
+        let Cluster {
+            client,
+            fw1,
+            fw2,
+            server,
+            ..
+        } = cluster;
+        fw1.ns.ip(&format!(
+            "link add sync0 type veth peer name sync0 netns {}",
+            fw2.ns.path()
+        ))?;
+        for (end, side) in [(client, "lan"), (server, "wan")] {
+            end.ip(&format!(
+                "link add {side} type bridge forward_delay 0 stp_state 0 mcast_snooping 0"
+            ))?;
+            for (fw, port) in [(fw1, "fw1"), (fw2, "fw2")] {
+                end.ip(&format!(
+                    "link add {port} type veth peer name {side}0 netns {}\nlink set {port} master {side} up",
+                    fw.ns.path()
+                ))?;
+            }
+        }
+        client.ip(
+            "addr add 10.1.0.10/16 dev lan\naddr add fd01::10/64 dev lan nodad\nlink set lan up\n\
+                   route add default via 10.1.0.1\nroute add default via fd01::1",
+        )?;
+        server.ip("addr add 10.2.0.10/16 dev wan\naddr add fd02::10/64 dev wan nodad\nlink set wan up")?;
+        for (node, fw) in [(1, fw1), (2, fw2)] {
+            self.wire_firewall(node, &fw.ns)?;
+        }
+        match self.gateway {
+            Gateway::Shared => cluster.uplinks(&fw1.ns, "up"),
+            Gateway::Managed => Ok(()),
+        }
+    }
+
+    fn wire_firewall(self, node: u8, ns: &Namespace) -> Result<()> {
+        for (key, value) in SYSCTLS {
+            ns.sysctl(key, value)?;
+        }
+        ns.ip(&format!("addr add 192.168.77.{node}/24 dev sync0\naddr add fd77::{node}/64 dev sync0 nodad\nlink set sync0 up"))?;
+        // A gateway that may be shared must be silent while it is the backup's: no address of its own making.
+        let addresses = match self.gateway {
+            Gateway::Shared => "link set lan0 address 02:00:5e:00:01:01 addrgenmode none\n\
+                 link set wan0 address 02:00:5e:00:01:02 addrgenmode none\n\
+                 addr add 10.1.0.1/16 dev lan0\naddr add fd01::1/64 dev lan0 nodad\n\
+                 addr add 10.2.0.1/16 dev wan0\naddr add fd02::1/64 dev wan0 nodad"
+                .to_owned(),
+            Gateway::Managed => format!(
+                "addr add 10.1.0.{own}/16 dev lan0\naddr add fd01::{own}/64 dev lan0 nodad\n\
+                 addr add 10.2.0.{own}/16 dev wan0\naddr add fd02::{own}/64 dev wan0 nodad\n\
+                 link set lan0 up\nlink set wan0 up",
+                own = node + 1
+            ),
+        };
+        ns.ip(&addresses)?;
+        ns.nft(RULES)?;
+        if self.loss_percent > 0 {
+            ns.nft(&format!(
+                "table netdev loss {{\n chain sync {{\n type filter hook ingress device sync0 priority 0;\n \
+                 numgen random mod 100 < {} drop\n }}\n}}\n",
+                self.loss_percent
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+impl Cluster {
+    /// Waits for a condition; its failure shows what both daemons printed.
+    ///
+    /// # Errors
+    /// As [`wait_until`].
+    pub fn wait_until<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        condition: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        let watched = [self.fw1.watched()?, self.fw2.watched()?]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>();
+        wait_until(what, limit, &watched, condition)
+            .with_context(|| format!("{}{}", self.fw1.log(), self.fw2.log()))
+    }
+
+    /// Cuts fw1 off every wire at once, as its death would.
+    ///
+    /// # Errors
+    /// When an interface cannot be set down.
+    pub fn cut_off_fw1(&self) -> Result<()> {
+        self.client.ip("link set fw1 down")?;
+        self.server.ip("link set fw1 down")?;
+        self.fw2.ns.ip("link set sync0 down")
+    }
+
+    /// Gives the shared gateway addresses to fw2.
+    ///
+    /// # Errors
+    /// When an interface cannot be set up.
+    pub fn take_over_by_fw2(&self) -> Result<()> {
+        self.uplinks(&self.fw2.ns, "up")
+    }
+
+    fn uplinks(&self, fw: &Namespace, state: &str) -> Result<()> {
+        fw.ip(&format!("link set lan0 {state}\nlink set wan0 {state}"))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // A directory that will not go is in the temporary files, where the system's own cleaning finds it.
+        drop(fs::remove_dir_all(&self.dir));
+    }
+}
+
+/// Keys below `/proc/sys/net` and their values, on the firewalls.
+const SYSCTLS: [(&str, &str); 5] = [
+    ("ipv4/ip_forward", "1"),
+    ("ipv6/conf/all/forwarding", "1"),
+    // A flow nobody knows stays unknown: without a replicated table every stream dies.
+    ("netfilter/nf_conntrack_tcp_loose", "0"),
+    ("netfilter/nf_conntrack_events", "1"),
+    ("netfilter/nf_conntrack_acct", "1"),
+];
+
+/// A stateful firewall: what it knows and what starts properly passes, the rest is dropped.
+///
+/// The rule on label 3 never matters; a table that names labels makes the kernel give flows room for them.
+const RULES: &str = r#"
+table inet firewall {
+    ct helper ftp {
+        type "ftp" protocol tcp
+    }
+    chain untracked_in {
+        type filter hook prerouting priority raw
+        iifname "sync0" notrack
+    }
+    chain untracked_out {
+        type filter hook output priority raw
+        oifname "sync0" notrack
+    }
+    chain helpers {
+        type filter hook prerouting priority filter
+        tcp dport 21 ct helper set "ftp"
+    }
+    chain forward {
+        type filter hook forward priority filter; policy drop
+        ct label 3 counter
+        ct state established,related accept
+        tcp flags & (fin | syn | rst | ack) == syn ct state new accept
+        iifname "lan0" udp dport 5000 ct state new accept
+        counter drop
+    }
+    chain input {
+        type filter hook input priority filter; policy drop
+        iifname { "lo", "sync0" } accept
+        meta l4proto 112 accept
+        icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept
+        counter drop
+    }
+}
+table ip source_nat {
+    chain out {
+        type nat hook postrouting priority srcnat
+        oifname "wan0" ip saddr 10.1.0.0/16 snat to 10.2.0.1
+    }
+}
+table ip6 source_nat {
+    chain out {
+        type nat hook postrouting priority srcnat
+        oifname "wan0" ip6 saddr fd01::/64 snat to fd02::1
+    }
+}
+"#;

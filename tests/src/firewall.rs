@@ -1,0 +1,221 @@
+//! One firewall: its namespace and the daemon in it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::netns::{Namespace, command};
+use crate::programs::{Daemon, conntrack};
+use crate::table::Table;
+use crate::wait::{Watched, wait_until};
+
+/// How long a daemon may take to answer its first request.
+const START_LIMIT: Duration = Duration::from_secs(10);
+/// How many lines of a log a failure shows.
+const LOG_LINES: usize = 25;
+
+/// One firewall of the cluster.
+#[derive(Debug)]
+pub struct Firewall {
+    /// Where its interfaces, its kernel table and its daemon are.
+    pub ns: Namespace,
+    dir: PathBuf,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    daemon: Daemon,
+    child: Child,
+}
+
+impl Firewall {
+    /// A firewall with the configuration `conf` in `dir`, its daemon not started.
+    pub(crate) fn new(ns: Namespace, dir: PathBuf, conf: &str) -> Result<Self> {
+        fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
+        fs::write(dir.join("conntrackd.conf"), conf).context("write the configuration")?;
+        Ok(Self {
+            ns,
+            dir,
+            running: None,
+        })
+    }
+
+    /// The directory of configuration, lock, socket and logs.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The configuration file.
+    pub fn conf(&self) -> PathBuf {
+        self.dir.join("conntrackd.conf")
+    }
+
+    /// Starts the daemon and waits until it answers a request.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends, or does not answer: shows what it printed.
+    pub fn start(&mut self, daemon: Daemon) -> Result<()> {
+        ensure!(self.running.is_none(), "{} runs a daemon already", self.ns.name());
+        let console = File::options()
+            .create(true)
+            .append(true)
+            .open(self.console_path())?;
+        let mut command = command(&path_str(&daemon.program()?)?, &["-C", &path_str(&self.conf())?]);
+        command
+            .stdin(Stdio::null())
+            .stdout(console.try_clone()?)
+            .stderr(console);
+        let child = self.ns.spawn(command)?;
+        self.running = Some(Running { daemon, child });
+        let what = format!("the daemon of {} answers", self.ns.name());
+        wait_until(&what, START_LIMIT, &self.watched()?, || {
+            self.control(&["-s", "runtime"]).map(drop)
+        })
+        .with_context(|| self.log())
+    }
+
+    /// Kills the daemon as a power cut would: no shutdown, lock and socket stay.
+    ///
+    /// # Errors
+    /// When none runs.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut running = self.running.take().context("no daemon to kill")?;
+        running.child.kill()?;
+        running
+            .child
+            .wait()
+            .map(drop)
+            .context("wait for the killed daemon")
+    }
+
+    /// Stops the daemon by its own command and waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end with exit status 0.
+    pub fn stop(&mut self) -> Result<()> {
+        self.control(&["-k"])?;
+        let mut running = self.running.take().context("no daemon to stop")?;
+        let status = running.child.wait()?;
+        ensure!(status.success(), "the stopped daemon ended with {status}");
+        Ok(())
+    }
+
+    /// Asks the daemon by the client it came with.
+    ///
+    /// # Errors
+    /// When no daemon runs, or the client fails.
+    pub fn control(&self, args: &[&str]) -> Result<String> {
+        let running = self
+            .running
+            .as_ref()
+            .with_context(|| format!("no daemon on {}", self.ns.name()))?;
+        self.control_by(running.daemon, args)
+    }
+
+    /// Asks the daemon by the client of your choice.
+    ///
+    /// # Errors
+    /// When the client fails.
+    pub fn control_by(&self, client: Daemon, args: &[&str]) -> Result<String> {
+        let (program, conf) = (path_str(&client.program()?)?, path_str(&self.conf())?);
+        self.ns.run(&program, &[&["-C", conf.as_str()], args].concat())
+    }
+
+    /// The kernel's table, read by the stock tool.
+    ///
+    /// # Errors
+    /// When the tool fails or prints what we cannot read.
+    pub fn kernel(&self) -> Result<Table> {
+        let labels = self.conntrack(&["-L", "-o", "extended,labels"])?;
+        Table::parse(&labels)
+    }
+
+    /// The internal cache, without `[active since]`.
+    ///
+    /// # Errors
+    /// As [`Self::control`], or when a line cannot be read.
+    pub fn internal(&self) -> Result<Table> {
+        Table::parse(&self.control(&["-i"])?)
+    }
+
+    /// The external cache, without `[active since]`.
+    ///
+    /// # Errors
+    /// As [`Self::control`], or when a line cannot be read.
+    pub fn external(&self) -> Result<Table> {
+        Table::parse(&self.control(&["-e"])?)
+    }
+
+    /// Runs the stock `conntrack`, where it finds the label names that [`crate::flows::LABELS`] gives.
+    ///
+    /// It looks for them at a fixed path below `/etc`: in a mount namespace of its own it sees ours.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn conntrack(&self, args: &[&str]) -> Result<String> {
+        let etc = self.dir.join("etc");
+        if !etc.exists() {
+            fs::create_dir_all(etc.join("xtables"))?;
+            fs::write(etc.join("xtables/connlabel.conf"), crate::flows::LABELS)?;
+        }
+        let script = "mount --bind \"$0\" /etc && exec \"$@\"";
+        let head = ["--mount", "sh", "-ec", script, &path_str(&etc)?, conntrack()].map(str::to_owned);
+        let args: Vec<&str> = head
+            .iter()
+            .map(String::as_str)
+            .chain(args.iter().copied())
+            .collect();
+        self.ns.run("unshare", &args)
+    }
+
+    /// The daemon's process, to be watched while waiting.
+    pub(crate) fn watched(&self) -> Result<Vec<Watched>> {
+        let Some(running) = &self.running else {
+            return Ok(Vec::new());
+        };
+        let pid = i32::try_from(running.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("a child has an id")?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).context("open the daemon's pidfd")?;
+        Ok(vec![Watched {
+            pidfd,
+            name: format!("the daemon of {}", self.ns.name()),
+        }])
+    }
+
+    /// The last lines the daemon printed, under a heading.
+    pub fn log(&self) -> String {
+        let console = fs::read_to_string(self.console_path()).unwrap_or_else(|error| error.to_string());
+        let lines: Vec<_> = console.lines().collect();
+        let tail = lines
+            .get(lines.len().saturating_sub(LOG_LINES)..)
+            .unwrap_or_default();
+        format!("log of {}:\n{}\n", self.ns.name(), tail.join("\n"))
+    }
+
+    fn console_path(&self) -> PathBuf {
+        self.dir.join("console.txt")
+    }
+}
+
+impl Drop for Firewall {
+    fn drop(&mut self) {
+        if self.running.is_some() {
+            // It may have ended by itself; then there is nothing to kill.
+            drop(self.kill());
+        }
+    }
+}
+
+fn path_str(path: &Path) -> Result<String> {
+    match path.to_str() {
+        Some(path) => Ok(path.to_owned()),
+        None => bail!("{} is not UTF-8", path.display()),
+    }
+}

@@ -1,0 +1,182 @@
+//! Flows of every kind, made, changed and deleted in a firewall's kernel by the stock `conntrack`.
+
+use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use anyhow::{Context, Result, bail};
+
+use crate::firewall::Firewall;
+
+/// Names of labels, in the form of `connlabel.conf`.
+pub const LABELS: &str = "1 first\n40 bulk\n127 last\n";
+
+/// Marks of the flows, in turn.
+const MARKS: [u32; 3] = [0, 7, 0xfeed];
+
+/// How many kinds of flow there are.
+const N_KINDS: u16 = 16;
+
+/// Creates `n_flows` flows of mixed protocols, families, NAT, marks and zones, from number `first` on.
+///
+/// # Errors
+/// When the tool fails.
+pub fn create(fw: &Firewall, first: u16, n_flows: u16) -> Result<()> {
+    for (turn, mark) in (0..).zip(MARKS) {
+        // One file a mark: the stock tool gives all flows of a file the mark of its last line.
+        let numbers = (first..first + n_flows).filter(|i| i % 3 == turn);
+        let mark = if mark == 0 {
+            String::new()
+        } else {
+            format!(" -m {mark}")
+        };
+        let lines: String = numbers.map(|i| format!("-I {}{mark}\n", options(i))).collect();
+        let file = fw.dir().join("flows");
+        fs::write(&file, lines)?;
+        fw.conntrack(&["-R", file.to_str().context("a path in UTF-8")?])?;
+    }
+    Ok(())
+}
+
+/// Flows with neighbouring numbers that one change takes: the stock tool leaves answers unread in its socket,
+/// whose buffer overruns when it changes more than about 250 flows in a run.
+const BLOCK: u16 = 512;
+
+/// Changes of flows made by [`create`], each to one kind: states, lifetimes, marks, status bits, labels.
+const CHANGES: [&str; 12] = [
+    "ipv4 -p tcp --state CLOSE_WAIT -t 700",
+    "ipv4 -p tcp --label-add bulk,last",
+    "ipv6 -p tcp -m 22 -t 640",
+    "ipv4 -p udp -u ASSURED -m 21",
+    "ipv6 -p udp -u SEEN_REPLY --label-add first",
+    "ipv4 -p icmp -t 500 -m 23",
+    "ipv6 -p icmpv6 -t 500",
+    "ipv4 -p sctp -t 650 -m 24",
+    "ipv6 -p gre -m 25",
+    "ipv4 -p udplite -u ASSURED",
+    "ipv6 -p dccp -m 26",
+    "ipv4 -p 99 -t 610 -m 27",
+];
+
+/// Changes every second block of the flows 0 to `n_flows`.
+///
+/// # Errors
+/// When the tool fails, which it does when nothing is to change.
+pub fn update(fw: &Firewall, n_flows: u16) -> Result<()> {
+    for first in (0..n_flows).step_by(usize::from(2 * BLOCK)) {
+        let v4_block = format!("{}/23", v4(11, first));
+        let v6_block = format!("{}/119", v6(0x11, first));
+        for change in CHANGES {
+            let block = if change.starts_with("ipv4") {
+                &v4_block
+            } else {
+                &v6_block
+            };
+            let args: Vec<_> = ["-U", "-s", block, "-f"]
+                .into_iter()
+                .chain(change.split(' '))
+                .collect();
+            update_to_the_end(fw, &args)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs an update again after each of the stock tool's own failures; it goes on where it stopped.
+///
+/// Its requests are numbered by the second, so when the second changes, the unread answers of the last one are a
+/// protocol error to it. A run that finds everything done fails with a count of 0.
+fn update_to_the_end(fw: &Firewall, args: &[&str]) -> Result<()> {
+    for is_again in [false, true, true, true] {
+        match fw.conntrack(args).map_err(|error| error.to_string()) {
+            Ok(_) => return Ok(()),
+            Err(error) if is_again && error.contains("0 flow entries have been updated") => return Ok(()),
+            Err(error) if error.contains("Protocol error") => {}
+            Err(error) => bail!(error),
+        }
+    }
+    bail!("conntrack {args:?} fails again and again")
+}
+
+/// Deletes about half of the flows made by [`create`], some of every kind.
+///
+/// # Errors
+/// When the tool fails, which it does when there is nothing to delete.
+pub fn delete_half(fw: &Firewall) -> Result<()> {
+    for victims in ["-f ipv4 -s 10.11.0.0/21", "-f ipv6 -s fd11::/117"] {
+        let args: Vec<_> = ["-D"].into_iter().chain(victims.split(' ')).collect();
+        fw.conntrack(&args)?;
+    }
+    Ok(())
+}
+
+/// Empties the kernel's table.
+///
+/// # Errors
+/// When the tool fails.
+pub fn delete_all(fw: &Firewall) -> Result<()> {
+    fw.conntrack(&["-F"]).map(drop)
+}
+
+/// The options that make flow number `i`. No two flows share their pair of addresses.
+fn options(i: u16) -> String {
+    let (v4, v6) = (|net| v4(net, i), |net| v6(net, i));
+    let (port, tag) = (1024 + i % 60000, u32::from(i) * 77 + 1);
+    let ipv4 = format!("-s {} -d {}", v4(11), v4(12));
+    let ipv6 = format!("-s {} -d {}", v6(0x11), v6(0x12));
+    let either = if (i / N_KINDS).is_multiple_of(2) {
+        &ipv4
+    } else {
+        &ipv6
+    };
+    let is_open = "--state ESTABLISHED -u SEEN_REPLY,ASSURED";
+    let kind = match i % N_KINDS {
+        0 => format!("{ipv4} -p tcp --sport {port} --dport 80 {is_open}"),
+        1 => format!("{ipv6} -p tcp --sport {port} --dport 80 {is_open}"),
+        2 => format!("{ipv4} -p udp --sport {port} --dport 53 -u SEEN_REPLY"),
+        3 => format!("{ipv6} -p udp --sport {port} --dport 53"),
+        4 => format!("{ipv4} -p icmp --icmp-type 8 --icmp-code 0 --icmp-id {port} -u SEEN_REPLY"),
+        5 => format!("{ipv6} -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id {port} -u SEEN_REPLY"),
+        6 => format!(
+            "{either} -p sctp --sport {port} --dport 36412 --orig-vtag {tag} --reply-vtag {i} {is_open}"
+        ),
+        7 => format!("{either} -p gre --srckey {port} --dstkey {i} -u SEEN_REPLY"),
+        8 => format!("{either} -p udplite --sport {port} --dport 5004 -u SEEN_REPLY"),
+        9 => format!("{either} -p dccp --sport {port} --dport 5005 --state OPEN --role client -u SEEN_REPLY"),
+        10 => format!("{either} -p 99 -u SEEN_REPLY"),
+        11 => format!(
+            "{ipv4} -p tcp --sport {port} --dport 443 -n {}:{} {is_open}",
+            v4(13),
+            30000 + i % 30000
+        ),
+        12 => format!(
+            "{ipv4} -p tcp --sport {port} --dport 8080 -g {}:80 {is_open}",
+            v4(14)
+        ),
+        13 => format!(
+            "{ipv4} -p udp --sport {port} --dport 4500 -n {} -g {} -u SEEN_REPLY,ASSURED",
+            v4(13),
+            v4(14)
+        ),
+        14 => format!(
+            "{ipv6} -p tcp --sport {port} --dport 443 -n [{}]:{} {is_open}",
+            v6(0x13),
+            30000 + i % 30000
+        ),
+        _ => format!(
+            "{ipv4} -p tcp --sport {port} --dport 22 -w {} --state SYN_RECV -u SEEN_REPLY",
+            1 + i % 5
+        ),
+    };
+    format!("{kind} -t 600")
+}
+
+/// The IPv4 address of flow `i` in a net of its role.
+fn v4(net: u8, i: u16) -> Ipv4Addr {
+    let [high, low] = i.to_be_bytes();
+    Ipv4Addr::new(10, net, high, low)
+}
+
+/// The IPv6 address of flow `i` in a net of its role.
+fn v6(net: u16, i: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00 + net, 0, 0, 0, 0, 0, 0, i)
+}

@@ -1,0 +1,36 @@
+//! Two firewalls on real kernels: network namespaces, real daemons, real streams.
+//!
+//! A test describes a [`Setup`], builds a [`Cluster`] from it and talks to the cluster alone:
+//!
+//! ```text
+//!            lan 10.1.0.0/16, fd01::/64            wan 10.2.0.0/16, fd02::/64
+//!                         ┌── lan0  fw1  wan0 ──┐
+//!  client ── bridge lan ──┤        sync0        ├── bridge wan ── server
+//!                         │          │          │
+//!                         └── lan0  fw2  wan0 ──┘
+//! ```
+//!
+//! - Namespaces have no name and no file: they live as long as the thread that works in them, so a killed
+//!   test leaves nothing behind ([`Namespace`]).
+//! - Nothing sleeps: whoever waits names the condition, and its failure shows the logs of both daemons
+//!   ([`wait_until`]).
+//! - Each firewall runs our daemon or the stock one ([`Daemon`]); the kernel's table is written and read by the
+//!   stock `conntrack`, which shares no code with us ([`table`], [`flows`]).
+
+pub mod clock;
+mod cluster;
+mod conf;
+mod firewall;
+pub mod flows;
+mod losses;
+mod netns;
+mod programs;
+pub mod table;
+mod wait;
+
+pub use cluster::{Cluster, Gateway, Setup, TEMPLATE};
+pub use conf::{Link, Mode};
+pub use firewall::Firewall;
+pub use netns::Namespace;
+pub use programs::{Daemon, conntrack, missing, on_real_kernels};
+pub use wait::{Watched, wait_until};
