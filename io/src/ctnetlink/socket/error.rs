@@ -21,7 +21,7 @@ pub struct NetlinkError {
 pub enum Operation {
     /// Opening a socket.
     Open,
-    /// Setting the size of a receive buffer.
+    /// Setting the size of a buffer.
     SetBuffer,
     /// Asking for reliable delivery.
     SetDelivery,
@@ -49,7 +49,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Open => "open a socket to the kernel's connection tracking",
-            Self::SetBuffer => "set the receive buffer of a conntrack socket",
+            Self::SetBuffer => "set the buffer of a conntrack socket",
             Self::SetDelivery => "switch on reliable delivery of conntrack events",
             Self::SetFilter => "attach a filter to the conntrack event socket",
             Self::Subscribe => "subscribe to conntrack events",

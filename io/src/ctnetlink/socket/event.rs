@@ -92,8 +92,11 @@ impl<'a> Iterator for Datagrams<'a> {
 impl EventSocket {
     /// Subscribes.
     ///
+    /// A kernel without connection tracking over netlink lets us subscribe in vain: it is
+    /// [`super::RequestSocket::open`] that notices.
+    ///
     /// # Errors
-    /// No permission, no support in the kernel.
+    /// No permission, no netlink to netfilter at all.
     pub fn open(options: &EventSocketOptions<'_>) -> Result<Self, NetlinkError> {
         let this = Self {
             socket: NetfilterSocket::open()?,

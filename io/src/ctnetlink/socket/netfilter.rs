@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use engine::input::Errno;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
-use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce};
+use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, SndBuf, SndBufForce};
 use nix::sys::socket::{MsgFlags, getsockopt, recv, setsockopt};
 
 use super::{Cause, NetlinkError, Operation};
@@ -59,6 +59,13 @@ impl NetfilterSocket {
             .or_else(|_not_permitted| setsockopt(&self.socket, RcvBuf, &half))
             .map_err(|errno| Operation::SetBuffer.failed(Errno(errno as i32)))?;
         self.buffer_len()
+    }
+
+    /// Makes sure that `len` bytes can be sent at once.
+    pub(super) fn set_send_buffer_len(&self, len: usize) -> Result<(), NetlinkError> {
+        setsockopt(&self.socket, SndBufForce, &len)
+            .or_else(|_not_permitted| setsockopt(&self.socket, SndBuf, &len))
+            .map_err(|errno| Operation::SetBuffer.failed(Errno(errno as i32)))
     }
 
     /// Sends `messages` in one datagram; the kernel carries them out before this returns.

@@ -13,13 +13,15 @@ use crate::ctnetlink::encode::{
     AckMode, Command, ExpectRequest, encode_command, encode_expect_request, encode_flow_request,
 };
 
-/// Most requests in one send. Beyond 64 nothing is gained, and a message of each still fits into
-/// the default send buffer.
+/// Most requests in one send: with more than 64 nothing is gained any more.
 const REQUESTS_PER_SEND: usize = 256;
 
 /// What an answer takes of the receive buffer at most: the kernel counts its own bookkeeping, and
 /// allocates a page for a flow.
 const ANSWER_COST_MAX: usize = 8 * 1024;
+
+/// Room for the longest requests: a creation with every attribute has 560 bytes.
+const SEND_BUFFER_LEN: usize = REQUESTS_PER_SEND * 1024;
 
 /// An answer is a flow, or an error without the request that caused it.
 const ANSWER_LEN_MAX: usize = 8 * 1024;
@@ -63,6 +65,7 @@ impl RequestSocket {
     fn open_with_buffer(len: usize) -> Result<Self, NetlinkError> {
         let socket = NetfilterSocket::open()?;
         socket.set_buffer_len(len)?;
+        socket.set_send_buffer_len(SEND_BUFFER_LEN)?;
         // Without this an error carries the whole request that caused it.
         socket
             .inner()
@@ -239,18 +242,19 @@ impl RequestSocket {
         on_flow: &mut impl FnMut(usize, &Body<'_>) -> Result<(), DecodeError>,
         failures: &mut Vec<RequestFailure>,
     ) -> Result<bool, NetlinkError> {
-        let Some(last) = requests.len().checked_sub(1) else {
-            return Ok(true);
-        };
         let first_seq = self.take_seqs(requests.len());
+        let mut seq = first_seq;
         self.requests.clear();
-        for ((i, request), seq) in requests.iter().enumerate().zip(Seqs(first_seq)) {
-            let ack = if i == last {
+        for (i, request) in (1..).zip(requests) {
+            // The kernel works in order: when the last one is acknowledged, all are done, and the
+            // others need no answer unless they fail.
+            let ack = if i == requests.len() {
                 AckMode::Always
             } else {
                 AckMode::OnError
             };
             encode(request, seq, ack, &mut self.requests);
+            seq = seq.wrapping_add(1);
         }
         self.socket.send(&self.requests, Operation::SendRequests)?;
 
@@ -260,11 +264,12 @@ impl RequestSocket {
         loop {
             let datagram = match self.socket.receive(&mut self.answer) {
                 Ok(datagram) => datagram,
+                // The kernel drops all answers until those it has queued are read.
                 Err(ReceiveError::Overrun) => {
                     is_lost = true;
                     continue;
                 }
-                Err(ReceiveError::Empty) => return Ok(!is_lost && self.is_answered.last() == Some(&true)),
+                Err(ReceiveError::Empty) => return Ok(!is_lost && self.is_answered.last() != Some(&false)),
                 Err(ReceiveError::Errno(errno)) => return Err(Operation::ReadAnswers.failed(errno)),
             };
             for message in messages(datagram) {
@@ -272,27 +277,11 @@ impl RequestSocket {
                     is_lost = true;
                     continue;
                 };
-                // An answer to an earlier send is ahead of the first by nearly the whole range.
-                let Ok(i) = usize::try_from(message.seq().wrapping_sub(first_seq)) else {
-                    continue;
-                };
-                let Some(is_answered) = self.is_answered.get_mut(i) else {
-                    continue;
-                };
-                *is_answered = true;
-                let index = base.saturating_add(i);
-                match message {
-                    Message::Error { errno, .. } => failures.push(RequestFailure { index, errno }),
-                    Message::Flow { body, .. } => {
-                        if on_flow(index, &body).is_err() {
-                            let errno = EBADMSG;
-                            failures.push(RequestFailure { index, errno });
-                        }
-                    }
-                    Message::Ack { .. }
-                    | Message::Done { .. }
-                    | Message::Expect { .. }
-                    | Message::Other { .. } => {}
+                // The number of an earlier send gives an index far beyond the end.
+                let i = usize::try_from(message.seq().wrapping_sub(first_seq)).unwrap_or(usize::MAX);
+                if let Some(is_answered) = self.is_answered.get_mut(i) {
+                    *is_answered = true;
+                    take_answer(base.saturating_add(i), &message, on_flow, failures);
                 }
             }
         }
@@ -307,17 +296,19 @@ impl RequestSocket {
     }
 }
 
-/// The numbers from the first on, wrapping around.
-struct Seqs(u32);
-
-impl Iterator for Seqs {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        let seq = self.0;
-        self.0 = seq.wrapping_add(1);
-        Some(seq)
-    }
+/// Hands the flow in `message`, the answer to the request `index`, to `on_flow`, or notes that it failed.
+fn take_answer(
+    index: usize,
+    message: &Message<'_>,
+    on_flow: &mut impl FnMut(usize, &Body<'_>) -> Result<(), DecodeError>,
+    failures: &mut Vec<RequestFailure>,
+) {
+    let errno = match message {
+        Message::Flow { body, .. } => on_flow(index, body).err().map(|_| EBADMSG),
+        Message::Error { errno, .. } => Some(*errno),
+        Message::Ack { .. } | Message::Done { .. } | Message::Expect { .. } | Message::Other { .. } => None,
+    };
+    failures.extend(errno.map(|errno| RequestFailure { index, errno }));
 }
 
 impl_as_fd!(RequestSocket);
