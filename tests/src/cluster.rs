@@ -144,12 +144,13 @@ impl Setup {
             ns.sysctl(key, value)?;
         }
         ns.ip(&format!("addr add 192.168.77.{node}/24 dev sync0\naddr add fd77::{node}/64 dev sync0 nodad\nlink set sync0 up"))?;
-        // A gateway that may be shared must be silent while it is the backup's: no address of its own making.
+        // Shared addresses include the link-local one, which neighbour discovery asks from.
         let addresses = match self.gateway {
             Gateway::Shared => "link set lan0 address 02:00:5e:00:01:01 addrgenmode none\n\
                  link set wan0 address 02:00:5e:00:01:02 addrgenmode none\n\
                  addr add 10.1.0.1/16 dev lan0\naddr add fd01::1/64 dev lan0 nodad\n\
-                 addr add 10.2.0.1/16 dev wan0\naddr add fd02::1/64 dev wan0 nodad"
+                 addr add 10.2.0.1/16 dev wan0\naddr add fd02::1/64 dev wan0 nodad\n\
+                 addr add fe80::1/64 dev lan0 nodad\naddr add fe80::1/64 dev wan0 nodad"
                 .to_owned(),
             Gateway::Managed => format!(
                 "addr add 10.1.0.{own}/16 dev lan0\naddr add fd01::{own}/64 dev lan0 nodad\n\
@@ -220,6 +221,9 @@ impl Drop for Cluster {
     }
 }
 
+/// The server's addresses.
+pub(crate) const SERVER: [&str; 2] = ["10.2.0.10", "fd02::10"];
+
 /// Keys below `/proc/sys/net` and their values, on the firewalls.
 const SYSCTLS: [(&str, &str); 5] = [
     ("ipv4/ip_forward", "1"),
@@ -237,6 +241,8 @@ const RULES: &str = r#"
 table inet firewall {
     ct helper ftp {
         type "ftp" protocol tcp
+    }
+    counter refused {
     }
     chain untracked_in {
         type filter hook prerouting priority raw
@@ -256,7 +262,7 @@ table inet firewall {
         ct state established,related accept
         tcp flags & (fin | syn | rst | ack) == syn ct state new accept
         iifname "lan0" udp dport 5000 ct state new accept
-        counter drop
+        counter name refused drop
     }
     chain input {
         type filter hook input priority filter; policy drop

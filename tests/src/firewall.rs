@@ -151,6 +151,40 @@ impl Firewall {
         Table::parse(&self.control(&["-e"])?)
     }
 
+    /// How many flows the last commit put into the kernel, by the daemon's own account.
+    ///
+    /// # Errors
+    /// When there was no commit.
+    pub fn n_committed(&self) -> Result<u64> {
+        let console = fs::read_to_string(self.console_path())?;
+        let count = console
+            .lines()
+            .rev()
+            .find_map(|line| line.split_once("Committed ")?.1.strip_suffix(" new entries"));
+        count
+            .context("no line `Committed N new entries`")?
+            .parse()
+            .context("count of committed entries")
+    }
+
+    /// How many packets the rule-set refused to forward.
+    ///
+    /// # Errors
+    /// When `nft` fails or prints something else.
+    pub fn n_refused(&self) -> Result<u64> {
+        let counter = self
+            .ns
+            .run("nft", &["list", "counter", "inet", "firewall", "refused"])?;
+        let packets = counter
+            .split_whitespace()
+            .skip_while(|word| *word != "packets")
+            .nth(1);
+        packets
+            .context("no packet count")?
+            .parse()
+            .context("packet count")
+    }
+
     /// Runs the stock `conntrack`, where it finds the label names that [`crate::flows::LABELS`] gives.
     ///
     /// It looks for them at a fixed path below `/etc`: in a mount namespace of its own it sees ours.

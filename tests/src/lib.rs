@@ -20,11 +20,13 @@
 pub mod clock;
 mod cluster;
 mod conf;
+pub mod failover;
 mod firewall;
 pub mod flows;
 mod losses;
 mod netns;
 mod programs;
+pub mod streams;
 pub mod table;
 mod wait;
 
