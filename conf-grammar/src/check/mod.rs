@@ -75,21 +75,38 @@ fn polling_without_cache(config: &Config, sink: &mut Sink) {
 
 fn polling_makes_void(config: &Config, sink: &mut Sink) {
     let general = &config.general;
-    if general.poll_secs.value.is_none() {
+    let (Some(_), Some(poll)) = (general.poll_secs.value, general.poll_secs.span) else {
         return;
-    }
-    let message = "without effect: with `PollSecs` there are no events";
-    if general.netlink_buffer_size.value.is_some() {
-        warn(Code::NoEffect, &general.netlink_buffer_size, message, sink);
-    }
-    if general.netlink_buffer_size_max.value != 0 {
-        warn(Code::NoEffect, &general.netlink_buffer_size_max, message, sink);
-    }
-    if general.overrun_resync_secs.value.is_some() {
-        warn(Code::NoEffect, &general.overrun_resync_secs, message, sink);
-    }
-    if general.reliable_events.value {
-        warn(Code::NoEffect, &general.reliable_events, message, sink);
+    };
+    let settings = [
+        (
+            "NetlinkBufferSize",
+            general.netlink_buffer_size.value.is_some(),
+            general.netlink_buffer_size.span,
+        ),
+        (
+            "NetlinkBufferSizeMaxGrowth",
+            general.netlink_buffer_size_max.value != 0,
+            general.netlink_buffer_size_max.span,
+        ),
+        (
+            "NetlinkOverrunResync",
+            general.overrun_resync_secs.value.is_some(),
+            general.overrun_resync_secs.span,
+        ),
+        (
+            "NetlinkEventsReliable",
+            general.reliable_events.value,
+            general.reliable_events.span,
+        ),
+    ];
+    for (name, is_on, span) in settings {
+        if let (true, Some(span)) = (is_on, span) {
+            let message = format!("`{name}` has no effect: with `PollSecs` there are no events");
+            sink.push(
+                Diagnostic::warning(Code::NoEffect, span, message).with_related(poll, "polling is on here"),
+            );
+        }
     }
 }
 

@@ -94,6 +94,7 @@ codes! {
     WindowExceedsQueue = "window-exceeds-queue": "an acknowledgement window larger than the resend queue",
     HashOversized = "hash-oversized": "more hash buckets than entries",
     BomSkipped = "bom-skipped": "a byte order mark",
+    TooMany = "too-many": "more findings than are shown",
     CrLineEnds = "cr-line-ends": "lines that end with CR alone",
 }
 

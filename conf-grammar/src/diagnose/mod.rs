@@ -118,9 +118,15 @@ impl Sink {
             Severity::Warning | Severity::Note => (&mut self.n_remarks, REMARKS_MAX),
         };
         *count = count.saturating_add(1);
-        if *count <= limit {
-            self.diagnostics.push(diagnostic);
+        if *count > limit {
+            return;
         }
+        if *count == limit {
+            let message = format!("{limit} findings of this weight: the others are not shown");
+            self.diagnostics
+                .push(Diagnostic::note(Code::TooMany, diagnostic.span, message));
+        }
+        self.diagnostics.push(diagnostic);
     }
 
     pub(crate) fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
@@ -202,12 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn the_sink_keeps_fifty_errors() {
+    fn the_sink_keeps_fifty_errors_and_says_so() {
         let mut sink = Sink::default();
         for _ in 0..70 {
             sink.push(Diagnostic::error(Code::BadNumber, Span::START, "x"));
         }
         assert!(sink.is_full());
-        assert_eq!(sink.into_sorted().len(), 50);
+        let kept = sink.into_sorted();
+        assert_eq!(kept.iter().filter(|d| d.severity == Severity::Error).count(), 50);
+        assert_eq!(kept.iter().filter(|d| d.code == Code::TooMany).count(), 1);
     }
 }

@@ -6,22 +6,24 @@ const WORD_MAX: usize = 48;
 /// Returns the candidate that `word` was probably meant to be.
 ///
 /// A candidate fits when it is equal without regard to case, `_` and `-`, or when the edit distance
-/// is at most a third of the word's length (but one edit is always allowed).
+/// is at most a third of the word's length (but one edit is always allowed). Of two at the same distance
+/// the one that only lacks letters in `word` is taken.
 pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > WORD_MAX || word.len() < 2 {
         return None;
     }
     let bare = bare(word);
     let allowed = (word.len() / 3).max(1);
-    let mut best: Option<(usize, &str)> = None;
+    let mut best: Option<((usize, bool), &str)> = None;
     for candidate in candidates {
         let distance = if self::bare(candidate) == bare {
             0
         } else {
             distance(word, candidate)
         };
-        if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
+        let rank = (distance, !lacks_letters(word, candidate));
+        if distance <= allowed && best.is_none_or(|(least, _)| rank < least) {
+            best = Some((rank, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
@@ -32,6 +34,12 @@ fn bare(word: &str) -> String {
         .filter(|c| !matches!(c, '_' | '-'))
         .map(|c| c.to_ascii_lowercase())
         .collect()
+}
+
+/// Whether `word` is `candidate` without some of its letters.
+fn lacks_letters(word: &str, candidate: &str) -> bool {
+    let mut rest = candidate.chars();
+    word.chars().all(|letter| rest.any(|other| other == letter))
 }
 
 /// Damerau-Levenshtein distance (restricted: no substring is edited twice).
@@ -71,6 +79,11 @@ mod tests {
     fn case_dashes_and_underscores_do_not_count() {
         assert_eq!(closest("FT-FW", ["ALARM", "FTFW"]), Some("FTFW"));
         assert_eq!(closest("lock_file", ["LogFile", "LockFile"]), Some("LockFile"));
+    }
+
+    #[test]
+    fn a_left_out_letter_is_likelier_than_a_wrong_one() {
+        assert_eq!(closest("LokFile", ["LogFile", "LockFile"]), Some("LockFile"));
     }
 
     #[test]

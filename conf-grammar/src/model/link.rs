@@ -45,8 +45,8 @@ impl<T> LinkSet<T> {
     }
 }
 
-/// One link; `T` says where its messages go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One link; `T` says where its messages go. Equality is that of the settings.
+#[derive(Clone, Debug)]
 pub struct Link<T> {
     /// The keyword that begins the block.
     pub span: Span,
@@ -61,6 +61,26 @@ pub struct Link<T> {
     /// `Checksum`: compute UDP checksums of what is sent.
     pub checksum: Spanned<bool>,
 }
+
+impl<T: PartialEq> PartialEq for Link<T> {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            span: _,
+            transport,
+            interface,
+            send_buffer,
+            recv_buffer,
+            checksum,
+        } = self;
+        *transport == other.transport
+            && *interface == other.interface
+            && *send_buffer == other.send_buffer
+            && *recv_buffer == other.recv_buffer
+            && *checksum == other.checksum
+    }
+}
+
+impl<T: Eq> Eq for Link<T> {}
 
 /// How a link finds its interface.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 
 use crate::model::{Facility, Links};
-use crate::span::{Span, Spanned};
+use crate::span::Spanned;
 
 /// Section `Sync`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncConfig {
-    /// The keyword `Sync` of the first such section.
-    pub span: Span,
     /// `Mode` and what only that mode knows.
     pub mode: Spanned<Mode>,
     /// `CommitTimeout`: timeout of committed flows; `None` is what is left of the original one.

@@ -5,10 +5,14 @@
 
 use crate::diagnose::suggest::closest;
 use crate::diagnose::{Code, Diagnostic, Sink, echo};
+use crate::parse::argument::Argument;
+use crate::parse::blame::{
+    bad_character, misplaced, separator, suggest, surplus, unknown_clause, unknown_section,
+};
 use crate::parse::lexer::{Token, TokenKind};
 use crate::parse::text::Text;
 use crate::parse::tree::{Block, Node};
-use crate::parse::value::{Argument, ModeName, Value, bad_character, did_you_mean, separator, suggest};
+use crate::parse::value::{ModeName, Value};
 use crate::schema::{self, BlockKind, BlockSpec, Body, ClauseSpec, Content, Kind, Status};
 use crate::span::Span;
 
@@ -30,7 +34,7 @@ pub(crate) struct Clause {
 
 /// Reads the sections of a file.
 pub(crate) fn read_file(nodes: &[Node<'_>], text: &Text<'_>, sink: &mut Sink) -> Vec<Clause> {
-    Reader { text, sink }.clauses(nodes, BlockKind::File)
+    Reader { text, sink }.clauses(nodes, BlockKind::File, None)
 }
 
 /// The clause could not be read; the reason is in the sink.
@@ -78,7 +82,8 @@ struct Reader<'s> {
 }
 
 impl Reader<'_> {
-    fn clauses(&mut self, nodes: &[Node<'_>], kind: BlockKind) -> Vec<Clause> {
+    /// Reads the content of a block; `home` is the keyword that begins it.
+    fn clauses(&mut self, nodes: &[Node<'_>], kind: BlockKind, home: Option<Span>) -> Vec<Clause> {
         let block = schema::block(kind);
         let mut cursor = Cursor { nodes, at: 0 };
         let mut found = Vec::new();
@@ -93,7 +98,7 @@ impl Reader<'_> {
                         found.push(self.clause(spec, token, &mut cursor, block));
                     }
                     None => {
-                        self.unknown(token, kind, cursor.follows_word());
+                        self.unknown(token, kind, home, cursor.follows_word());
                         cursor.advance();
                         recover(&mut cursor, block);
                     }
@@ -278,7 +283,7 @@ impl Reader<'_> {
             return;
         };
         match schema::block(kind).content {
-            Content::Clauses(_) => clause.clauses = self.clauses(&inner.nodes, kind),
+            Content::Clauses(_) => clause.clauses = self.clauses(&inner.nodes, kind, Some(clause.head)),
             Content::List(entry) => clause.items = self.list(clause.name, entry, &inner.nodes),
             Content::States => clause.items = self.states(clause, &inner.nodes),
         }
@@ -387,7 +392,7 @@ impl Reader<'_> {
     }
 
     /// Reports a word that begins no clause of the block.
-    fn unknown(&mut self, token: &Token<'_>, kind: BlockKind, follows_word: bool) {
+    fn unknown(&mut self, token: &Token<'_>, kind: BlockKind, home: Option<Span>, follows_word: bool) {
         let block = schema::block(kind);
         if let TokenKind::Quoted | TokenKind::Stray = token.kind {
             return self.report(token, bad_character(token));
@@ -398,7 +403,7 @@ impl Reader<'_> {
         let homes = schema::homes(token.text);
         let near = closest(token.text, block.clauses().iter().map(|clause| clause.name));
         let error = if !homes.is_empty() {
-            misplaced(token, kind, &homes)
+            misplaced(token, kind, home, &homes)
         } else if token.kind == TokenKind::Path || (follows_word && !token.is_first_on_line && near.is_none())
         {
             surplus(token, "the clause")
@@ -512,57 +517,5 @@ fn recover(cursor: &mut Cursor<'_, '_>, block: &BlockSpec) {
     }
 }
 
-fn surplus(token: &Token<'_>, clause: &str) -> Diagnostic {
-    let clause = if clause.starts_with("the ") {
-        clause.to_owned()
-    } else {
-        format!("`{clause}`")
-    };
-    let message = format!("unexpected {} behind {clause}", echo(token.text));
-    Diagnostic::error(Code::UnexpectedToken, token.span, message)
-}
-
-fn misplaced(token: &Token<'_>, kind: BlockKind, homes: &[&str]) -> Diagnostic {
-    let title = schema::block(kind).title;
-    let message = if kind == BlockKind::File {
-        format!("`{}` must stand inside a section", token.text)
-    } else {
-        format!("`{}` is not allowed in {title}", token.text)
-    };
-    let help = match (kind, token.text) {
-        (BlockKind::Udp | BlockKind::Tcp, "Group") => format!("the port of {title} is given by `Port`"),
-        (BlockKind::Multicast, "Port") => format!("the port of {title} is given by `Group`"),
-        _ if homes == ["the file"] => "it is a section: is a `}` missing above?".to_owned(),
-        _ => format!("it belongs into {}", homes.join(" or ")),
-    };
-    Diagnostic::error(Code::MisplacedClause, token.span, message).with_help(help)
-}
-
-fn unknown_section(token: &Token<'_>, near: Option<&str>) -> Diagnostic {
-    let message = format!("{} is not a section", echo(token.text));
-    let error = Diagnostic::error(Code::UnknownSection, token.span, message);
-    match near {
-        Some(near) => did_you_mean(error, near),
-        None if token.text.eq_ignore_ascii_case("include") => {
-            error.with_help("there is no way to include another file")
-        }
-        None => error.with_help("the sections are `General`, `Sync`, `Stats` and `Helper`"),
-    }
-}
-
-fn unknown_clause(token: &Token<'_>, block: &BlockSpec, near: Option<&str>) -> Diagnostic {
-    let message = format!("{} is not a clause of {}", echo(token.text), block.title);
-    let error = Diagnostic::error(Code::UnknownClause, token.span, message);
-    if let Some(near) = near {
-        let differs_in_case = near.eq_ignore_ascii_case(token.text);
-        let case = if differs_in_case { " (case matters)" } else { "" };
-        return error.with_help(format!("did you mean `{near}`?{case}"));
-    }
-    match closest(token.text, schema::all_names()) {
-        Some(name) => error.with_help(format!(
-            "did you mean `{name}`? It belongs into {}",
-            schema::homes(name).join(" or ")
-        )),
-        None => error,
-    }
-}
+#[cfg(test)]
+mod tests;

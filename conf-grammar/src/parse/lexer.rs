@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_is_no_printable_ascii_is_a_stray_outside_of_paths() {
-        let got = lex("a\u{e9}\0 /\u{e9}".as_bytes());
+        let got = lex("a\u{e9}\0 \u{a0} /\u{e9}".as_bytes());
         let kinds: Vec<TokenKind> = got.into_iter().map(|t| t.0).collect();
         assert_eq!(
             kinds,

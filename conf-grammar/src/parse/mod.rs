@@ -1,6 +1,8 @@
 //! Bytes to clauses: every word understood, nothing yet combined.
 
-pub(crate) mod clauses;
+mod argument;
+pub(crate) mod blame;
+mod clauses;
 mod lexer;
 pub(crate) mod text;
 mod tree;

@@ -22,7 +22,7 @@ impl<'a> Text<'a> {
     /// one other byte.
     pub(crate) fn decode(source: &'a [u8]) -> Self {
         let has_cr_line_ends = source.contains(&b'\r') && !source.contains(&b'\n');
-        let mut invalid = Vec::new();
+        let mut invalid: Vec<(usize, usize)> = Vec::new();
         if !has_cr_line_ends && let Ok(text) = std::str::from_utf8(source) {
             return Self {
                 text: Cow::Borrowed(text),
@@ -40,7 +40,10 @@ impl<'a> Text<'a> {
             if !chunk.invalid().is_empty() {
                 let start = text.len();
                 text.extend(chunk.invalid().iter().map(|_| char::from(SUBSTITUTE)));
-                invalid.push((start, text.len()));
+                match invalid.last_mut() {
+                    Some((_, end)) if *end == start => *end = text.len(),
+                    Some(_) | None => invalid.push((start, text.len())),
+                }
             }
         }
         Self {
@@ -126,6 +129,7 @@ mod tests {
         let text = Text::decode(b"a\xffb\xc3\xa9\xc3");
         assert_eq!(text.text, "a\u{1a}b\u{e9}\u{1a}");
         assert_eq!(text.invalid, [(1, 2), (5, 6)]);
+        assert_eq!(Text::decode(b"a\xff\xff\xc3").invalid, [(1, 4)]);
         assert!(text.is_invalid(1) && text.is_invalid(5));
         assert!(!text.is_invalid(0) && !text.is_invalid(2) && !text.is_invalid(6));
     }

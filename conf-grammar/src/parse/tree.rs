@@ -59,7 +59,7 @@ pub(crate) fn build<'a>(tokens: &[Token<'a>], sink: &mut Sink) -> Vec<Node<'a>> 
         }
     }
     while !builder.frames.is_empty() {
-        builder.leave(None);
+        builder.leave_unclosed();
     }
     builder.top
 }
@@ -89,10 +89,43 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn leave(&mut self, close: Option<Span>) {
+    fn leave(&mut self, close: Span) {
         if let Some(mut frame) = self.frames.pop() {
-            frame.block.close = close;
+            frame.block.close = Some(close);
             self.add(Node::Block(frame.block));
+        }
+    }
+
+    /// Leaves a block that has no end. In an indented file what stands left of its content is not
+    /// in it any more.
+    fn leave_unclosed(&mut self) {
+        self.n_unclosed = self.n_unclosed.saturating_sub(1);
+        let Some(mut frame) = self.frames.pop() else {
+            return;
+        };
+        let column = |node: &Node<'_>| match node {
+            Node::Word(token) => token.is_first_on_line.then_some(token.indent),
+            Node::Block(_) => None,
+        };
+        let is_indented = frame
+            .block
+            .nodes
+            .first()
+            .and_then(column)
+            .is_some_and(|first| first > frame.indent);
+        let is_outside = |node: &Node<'_>| column(node).is_some_and(|column| column <= frame.indent);
+        let end = frame
+            .block
+            .nodes
+            .iter()
+            .position(is_outside)
+            .filter(|_| is_indented);
+        let rest = end
+            .map(|end| frame.block.nodes.split_off(end))
+            .unwrap_or_default();
+        self.add(Node::Block(frame.block));
+        for node in rest {
+            self.add(node);
         }
     }
 
@@ -126,7 +159,7 @@ impl<'a> Builder<'a> {
             !(self.n_surplus > 0 && token.is_first_on_line && token.indent > frame.indent)
         });
         if fits {
-            self.leave(Some(token.span));
+            self.leave(token.span);
         } else {
             self.n_surplus = self.n_surplus.saturating_sub(1);
             let message = "this `}` closes nothing";
@@ -145,8 +178,7 @@ impl<'a> Builder<'a> {
             return;
         };
         while self.n_unclosed > 0 && self.frames.len() > target.saturating_add(1) {
-            self.n_unclosed = self.n_unclosed.saturating_sub(1);
-            self.leave(None);
+            self.leave_unclosed();
         }
     }
 
@@ -163,8 +195,7 @@ impl<'a> Builder<'a> {
                 .first()
                 .is_some_and(|frame| token.indent <= frame.indent);
         while starts_section && self.n_unclosed > 0 && !self.frames.is_empty() {
-            self.n_unclosed = self.n_unclosed.saturating_sub(1);
-            self.leave(None);
+            self.leave_unclosed();
         }
         self.add(Node::Word(token));
     }

@@ -6,7 +6,8 @@ use super::Scope;
 use crate::diagnose::{Code, Diagnostic, Sink, echo};
 use crate::model::{Helper, HelperL3, HelperL4, HelperPolicy, Helpers, KNOWN_HELPERS, KnownHelper};
 use crate::parse::Clause;
-use crate::parse::value::{Value, suggest};
+use crate::parse::blame::suggest;
+use crate::parse::value::Value;
 use crate::span::{Span, Spanned};
 
 pub(super) fn helpers(sections: &Scope<'_>, sink: &mut Sink) -> Helpers {

@@ -145,10 +145,8 @@ fn check_duplicates<T, K: PartialEq>(links: &[Link<T>], key: impl Fn(&Link<T>) -
     for (i, link) in links.iter().enumerate() {
         if let Some(before) = links.iter().take(i).find(|before| key(before) == key(link)) {
             let message = "this link repeats the addresses and the port of another one";
-            sink.push(
-                Diagnostic::error(Code::DuplicateLink, link.span, message)
-                    .with_related(before.span, "the other one"),
-            );
+            let error = Diagnostic::error(Code::DuplicateLink, link.span, message);
+            sink.push(error.with_related(before.span, "the other one"));
         }
     }
 }

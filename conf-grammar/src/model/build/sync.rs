@@ -13,10 +13,10 @@ const CACHE_TIMEOUT_SECS: u32 = 180;
 const PURGE_TIMEOUT_SECS: u32 = 60;
 
 pub(super) fn sync(sections: &Scope<'_>, sink: &mut Sink) -> Option<SyncConfig> {
-    let span = sections.first()?.head;
+    let keyword = sections.first()?.head;
     let direct = Scope::inside(sections);
     let modes = direct.named("Mode");
-    let name = mode_name(span, &modes, sink);
+    let name = mode_name(keyword, &modes, sink);
     // The timeouts may stand in the mode or beside it: it is one setting either way.
     let inner = modes
         .clauses
@@ -37,7 +37,6 @@ pub(super) fn sync(sections: &Scope<'_>, sink: &mut Sink) -> Option<SyncConfig> 
     let (tcp_window_tracking, expectations) = options(&Scope::inside(&direct.named("Options")), sink);
     let links = links::links(sections, &direct, sink)?;
     Some(SyncConfig {
-        span,
         mode,
         commit_timeout_secs,
         purge_timeout_secs: settings.number_or("PurgeTimeout", PURGE_TIMEOUT_SECS),

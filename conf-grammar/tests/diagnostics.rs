@@ -1,0 +1,172 @@
+//! Diagnostics as a person reads them.
+
+use conf_grammar::{parse, render};
+
+/// Wraps clauses into a file that has everything else.
+const GENERAL: &str = "General {\n\tUNIX {\n\t\tPath /run/conntrackd.ctl\n\t}\n}\n";
+const LINK: &str = "\tUDP {
+\t\tIPv4_address 192.0.2.1
+\t\tIPv4_Destination_Address 192.0.2.2
+\t\tPort 3780
+\t\tInterface eth2
+\t}
+";
+
+fn rendered(source: impl AsRef<[u8]>) -> String {
+    let source = source.as_ref();
+    render(
+        &parse("conntrackd.conf", source).diagnostics,
+        "conntrackd.conf",
+        source,
+    )
+}
+
+fn in_sync(clauses: &str) -> String {
+    rendered(format!("{GENERAL}Sync {{\n{clauses}}}\n"))
+}
+
+fn in_general(clauses: &str) -> String {
+    rendered(format!("{GENERAL}Stats {{ }}\nGeneral {{\n{clauses}}}\n"))
+}
+
+#[test]
+fn six_mistakes_get_six_diagnostics() {
+    insta::assert_snapshot!(rendered(
+        "\
+# Six mistakes, each on its own line.
+General {
+	HashSzie 32768
+	HashLimit 128k
+	LogFile conntrackd.log
+	UNIX {
+		Path /run/conntrackd.ctl
+	}
+}
+Sync {
+	Mode FT-FW {
+		ACKWindowSize 300
+	}
+	UDP {
+		IPv4_address 192.0.2.1/24
+		IPv4_Destination_Address 192.0.2.2
+		Group 3780
+		Interface eth2
+	}
+}
+"
+    ));
+}
+
+#[test]
+fn a_clause_of_another_mode_names_its_home() {
+    insta::assert_snapshot!(in_sync(&format!(
+        "\tMode NOTRACK {{\n\t\tACKWindowSize 300\n\t}}\n{LINK}"
+    )));
+}
+
+#[test]
+fn a_second_mode_points_at_the_first() {
+    insta::assert_snapshot!(in_sync(&format!(
+        "\tMode FTFW {{ }}\n\tMode NOTRACK {{ }}\n{LINK}"
+    )));
+}
+
+#[test]
+fn an_incomplete_link_lists_all_it_lacks() {
+    insta::assert_snapshot!(in_sync(
+        "\tMode FTFW { }\n\tUDP {\n\t\tIPv4_address 192.0.2.1\n\t}\n"
+    ));
+}
+
+#[test]
+fn a_link_of_two_families_shows_both() {
+    let link = LINK.replace(
+        "IPv4_Destination_Address 192.0.2.2",
+        "IPv6_Destination_Address 2001:db8::2",
+    );
+    insta::assert_snapshot!(in_sync(&format!("\tMode FTFW {{ }}\n{link}")));
+}
+
+#[test]
+fn a_commit_timeout_without_cache_shows_why_it_is_void() {
+    insta::assert_snapshot!(in_sync(&format!(
+        "\tMode FTFW {{\n\t\tCommitTimeout 180\n\t\tDisableExternalCache on\n\t}}\n{LINK}"
+    )));
+}
+
+#[test]
+fn numbers_in_other_notations_are_explained() {
+    insta::assert_snapshot!(in_general(
+        "\tHashSize 0x1000\n\tHashLimit -1\n\tNetlinkBufferSize 2M\n\tEventIterationLimit 1e3\n\tPollSecs 1.5\n"
+    ));
+}
+
+#[test]
+fn separators_and_quotes_of_other_formats_are_explained() {
+    insta::assert_snapshot!(in_general(
+        "\tHashSize = 1024\n\tHashLimit 4096;\n\tLockFile \"/run/lock\"\n\tFilter {\n\t\tProtocol Accept { TCP, UDP }\n\t}\n"
+    ));
+}
+
+#[test]
+fn an_unclosed_block_is_found_by_its_indentation() {
+    insta::assert_snapshot!(rendered(
+        "General {\n\tUNIX {\n\t\tPath /run/conntrackd.ctl\n\tHashSize 1024\n}\nStats {\n}\n"
+    ));
+}
+
+#[test]
+fn a_section_in_an_unclosed_one_is_still_a_section() {
+    insta::assert_snapshot!(rendered(
+        "General {\n\tUNIX { Path /run/conntrackd.ctl }\nStats {\n\tLogFile on\n}\n"
+    ));
+}
+
+#[test]
+fn a_surplus_brace_is_found_by_its_indentation() {
+    insta::assert_snapshot!(rendered(
+        "General {\n\tUNIX { Path /run/conntrackd.ctl }\n\t}\n\tHashSize 1024\n}\nStats {\n}\n"
+    ));
+}
+
+#[test]
+fn bytes_that_are_not_text_are_named() {
+    insta::assert_snapshot!(rendered(
+        b"General {\n\tUNIX { Path /run/conntrackd.ctl }\n\t\xc2\xa0HashSize 1\n\tHashLimit\x0c2\n}\n# caf\xe9\nStats { }\n"
+    ));
+}
+
+#[test]
+fn old_clauses_say_what_became_of_them() {
+    insta::assert_snapshot!(rendered(format!(
+        "StripNAT\nIgnoreProtocol {{ IGMP 47 }}\n{GENERAL}Sync {{\n\tMode NACK {{ }}\n\tCacheWriteThrough on\n{LINK}}}\n"
+    )));
+}
+
+#[test]
+fn a_filter_that_contradicts_itself_shows_both_places() {
+    insta::assert_snapshot!(in_general(
+        "\tFilter {\n\t\tAddress Ignore {\n\t\t\tIPv4_address 127.0.0.1/8\n\t\t}\n\t\tAddress Accept {\n\t\t\tIPv4_address 10.0.0.0/33\n\t\t}\n\t}\n"
+    ));
+}
+
+#[test]
+fn helpers_are_checked_against_what_they_can_do() {
+    insta::assert_snapshot!(rendered(format!(
+        "{GENERAL}Helper {{
+	Type fpt inet tcp {{ QueueNum 1 }}
+	Type tftp inet udp {{ QueueNum 2 }}
+	Type amanda inet udp {{
+		QueueNum 2
+		Policy ftp {{ ExpectMax 1 }}
+	}}
+	Type rpc ipv4 sctp {{ QueueNum 3 }}
+}}
+"
+    )));
+}
+
+#[test]
+fn a_line_no_person_wrote_is_not_shown() {
+    insta::assert_snapshot!(rendered(format!("{GENERAL}Stats {{ {} }}\n", "x".repeat(5000))));
+}

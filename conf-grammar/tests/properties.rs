@@ -1,0 +1,256 @@
+//! What holds for any file.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use conf_grammar::{Config, Outcome, Severity, parse, render};
+use proptest::prelude::*;
+
+const SIZE: usize = 1 << 20;
+
+fn sample_files(prefix: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(folder)
+        .expect("the samples are there")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "conf"))
+        .map(|path| {
+            let name = path
+                .file_name()
+                .expect("it is a file")
+                .to_string_lossy()
+                .into_owned();
+            (name, fs::read(&path).expect("the sample can be read"))
+        })
+        .filter(|(name, _)| name.starts_with(prefix))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no sample begins with {prefix}");
+    files
+}
+
+/// Parses and renders; every span must lie in the file, on character boundaries where it is text.
+fn parse_soundly(source: &[u8]) -> Outcome {
+    let outcome = parse("any.conf", source);
+    assert_eq!(
+        outcome.config.is_none(),
+        outcome.has_errors(),
+        "a configuration comes without errors only"
+    );
+    for diagnostic in &outcome.diagnostics {
+        for span in diagnostic
+            .related
+            .iter()
+            .map(|related| related.span)
+            .chain([diagnostic.span])
+        {
+            assert!(
+                span.start <= span.end && span.end <= source.len(),
+                "{span:?} of {}",
+                source.len()
+            );
+            if let Ok(text) = std::str::from_utf8(source) {
+                assert!(
+                    text.is_char_boundary(span.start) && text.is_char_boundary(span.end),
+                    "{span:?}"
+                );
+                let before = &text[..span.start];
+                let line = before.matches('\n').count() + 1;
+                let is_cr_only = !text.contains('\n');
+                assert!(
+                    is_cr_only || u32::try_from(line) == Ok(span.location.line),
+                    "{span:?}: line {line}"
+                );
+            }
+        }
+    }
+    render(&outcome.diagnostics, "any.conf", source);
+    outcome
+}
+
+fn n_errors(source: &str) -> usize {
+    parse_soundly(source.as_bytes())
+        .diagnostics
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .count()
+}
+
+fn config(source: &[u8]) -> Config {
+    parse_soundly(source).config.expect("the file is valid")
+}
+
+#[test]
+fn every_prefix_of_a_sample_is_answered() {
+    for (_, source) in sample_files("") {
+        for end in 0..source.len().min(1500) {
+            parse_soundly(&source[..end]);
+        }
+    }
+}
+
+#[test]
+fn every_deleted_byte_of_a_sample_is_answered() {
+    for (_, source) in sample_files("") {
+        for at in 0..source.len().min(1500) {
+            let mut mutated = source.clone();
+            mutated.remove(at);
+            parse_soundly(&mutated);
+        }
+    }
+}
+
+#[test]
+fn a_megabyte_of_anything_is_answered() {
+    let link = "UDP {\nIPv4_address 192.0.2.1\nIPv4_Destination_Address 192.0.2.2\nPort 1\nInterface e\n}\n";
+    let pieces: [(&str, &[u8]); 24] = [
+        ("", b"{"),
+        ("", b"}"),
+        ("", b"{}"),
+        ("", b"General {"),
+        ("", b"General { }\n"),
+        ("", b"Sync{}Stats{}"),
+        ("", b"x"),
+        ("", b"x "),
+        ("", b"="),
+        ("", b"\""),
+        ("", b"\" "),
+        ("", b"#"),
+        ("", b"/"),
+        ("", b"\n"),
+        ("", b"\r"),
+        ("", b"\0"),
+        ("", b"\xff"),
+        ("", b"\xff\n"),
+        ("", b"\xc2\xa0"),
+        ("General {\n", b"HashSize 1\n"),
+        ("General { Filter { Address Ignore {", b"IPv4_address 10.0.0.1\n"),
+        ("General { Filter { State Accept {", b"SYN_SENT "),
+        ("Helper {", b"Type ftp inet tcp { QueueNum 1 }\n"),
+        ("Sync {", link.as_bytes()),
+    ];
+    for (head, piece) in pieces {
+        let mut source = head.as_bytes().to_vec();
+        source.extend(piece.iter().cycle().take(SIZE));
+        let outcome = parse_soundly(&source);
+        assert!(
+            !outcome.diagnostics.is_empty(),
+            "nothing is said about {head}{piece:?}"
+        );
+    }
+}
+
+#[test]
+fn blanks_between_words_do_not_matter() {
+    for (name, source) in sample_files("valid") {
+        let text = String::from_utf8(source)
+            .expect("valid samples are text")
+            .replace('\u{FEFF}', "");
+        let without_comments: String = text
+            .lines()
+            .map(|line| line.split_once('#').map_or(line, |(before, _)| before))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let words: Vec<String> = without_comments
+            .replace('{', " { ")
+            .replace('}', " } ")
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        let want = config(text.as_bytes());
+        for blank in [" ", "\n", "\t\r\n\t", " # a comment {\n"] {
+            assert!(
+                config(words.join(blank).as_bytes()) == want,
+                "{name} with {blank:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_order_of_sections_does_not_matter() {
+    for (name, source) in sample_files("valid") {
+        let text = String::from_utf8(source)
+            .expect("valid samples are text")
+            .replace("\r\n", "\n");
+        let text = text.trim_start_matches('\u{FEFF}');
+        let mut sections: Vec<&str> = Vec::new();
+        let mut rest = text;
+        while let Some(end) = rest.find("\n}") {
+            let (section, tail) = rest.split_at(end + 2);
+            sections.push(section);
+            rest = tail;
+        }
+        // Repeated sections override each other, so their order counts.
+        if name.contains("repeated") || sections.len() < 2 {
+            continue;
+        }
+        sections.reverse();
+        let reversed = format!("{}\n{rest}\n", sections.join("\n"));
+        assert!(config(reversed.as_bytes()) == config(text.as_bytes()), "{name}");
+    }
+}
+
+const FAULTY_LINES: [&str; 14] = [
+    "HashSzie 1",
+    "HashSize -1",
+    "HashSize",
+    "HashLimit 1 2",
+    "LogFile x.log",
+    "LockFile \"/x\"",
+    "Syslog user",
+    "Systemd maybe",
+    "Group 3780",
+    "UNIX 5",
+    "Scheduler { Type x }",
+    "Filter From here { }",
+    "PollSecs 0",
+    "\u{a7}",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_answered(source in proptest::collection::vec(any::<u8>(), 0..400)) {
+        parse_soundly(&source);
+    }
+
+    #[test]
+    fn any_words_are_answered(words in proptest::collection::vec(
+        prop_oneof![
+            Just("{"), Just("}"), Just("\n"), Just("General"), Just("Sync"), Just("Stats"), Just("Helper"),
+            Just("Mode FTFW"), Just("Mode"), Just("UDP"), Just("TCP"), Just("Default"), Just("Port 1"),
+            Just("Filter"), Just("From"), Just("Kernelspace"), Just("Address Accept"), Just("State Ignore"),
+            Just("SYN_SENT"), Just("for TCP"), Just("IPv4_address 10.0.0.1/8"), Just("IPv6_address ::1"),
+            Just("IPv4_Destination_Address 192.0.2.1"), Just("Interface"), Just("eth0"), Just("HashSize 1"),
+            Just("Type ftp inet tcp"), Just("Policy ftp"), Just("ExpectationSync"), Just("Options"), Just("on"),
+            Just("off"), Just("/path"), Just("#"), Just("\""), Just("="), Just("Replicate"), Just("PollSecs 1"),
+        ], 0..60))
+    {
+        parse_soundly(words.join(" ").as_bytes());
+    }
+
+    #[test]
+    fn a_mutated_sample_is_answered(
+        index in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let files = sample_files("");
+        let (_, mut source) = index.get(&files).clone();
+        let at = at.index(source.len());
+        source[at] = byte;
+        parse_soundly(&source);
+    }
+
+    #[test]
+    fn so_many_faulty_lines_get_so_many_errors(picks in proptest::collection::vec(0..FAULTY_LINES.len(), 0..30)) {
+        let mut source = "Stats { }\nGeneral {\n\tUNIX { Path /x }\n".to_owned();
+        for pick in &picks {
+            let _ = write!(source, "\t{}\n\tHashSize 1\n", FAULTY_LINES[*pick]);
+        }
+        source.push_str("}\n");
+        prop_assert_eq!(n_errors(&source), picks.len(), "{}", source);
+    }
+}
