@@ -1,0 +1,55 @@
+# The commands of this project. `make demo` and `make test` do all the set-up they need.
+
+CARGO ?= cargo
+RELEASE_BIN := $(CURDIR)/target/release
+
+.PHONY: demo test lint docs no-std unit kernel fuzz-replay bench-smoke bench bench-compare setup
+
+# A failover on real kernels, seen; and the same without us.
+demo: setup
+	$(CARGO) build --locked --release -p conntrackd -p netns-tests --bins
+	FLOWTWIN_BIN_DIR=$(RELEASE_BIN) $(RELEASE_BIN)/demo
+
+# All that CI runs.
+test: setup lint docs no-std unit kernel fuzz-replay bench-smoke
+
+# Debian packages: the stock programs are the peers of the tests.
+setup:
+	@tests/setup.sh
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+# The engine knows no socket, file, clock or thread: it builds where there is no std.
+no-std:
+	@rustup target list --installed 2>/dev/null | grep -qx x86_64-unknown-none || rustup target add x86_64-unknown-none
+	$(CARGO) check --locked -p engine --target x86_64-unknown-none
+
+# Everything but the tests on real kernels: units, properties, traces, 64 simulated clusters.
+unit:
+	$(CARGO) test --locked --workspace --exclude netns-tests
+
+# On real kernels, beside the stock daemon, with the programs as they are shipped.
+kernel:
+	$(CARGO) build --locked --release -p conntrackd
+	FLOWTWIN_BIN_DIR=$(RELEASE_BIN) $(CARGO) test --locked -p netns-tests
+
+fuzz-replay:
+	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml --no-default-features
+	$(CARGO) check --locked --manifest-path fuzz/Cargo.toml --bins
+
+# Each benchmark once, to see that it works.
+bench-smoke:
+	$(CARGO) bench --locked -p benches -- --test
+
+bench:
+	$(CARGO) bench --locked -p benches
+
+# Ours and the stock daemon on the same load, in one run.
+bench-compare: setup
+	$(CARGO) build --locked --release -p conntrackd -p compare
+	$(CARGO) run --locked --release -p compare
