@@ -1,6 +1,6 @@
 //! From the kernel's bytes to flows and expectations.
 //!
-//! Two layers. [`messages`] cuts a datagram into messages and looks no further than their headers;
+//! Two layers. [`messages()`] cuts a datagram into messages and looks no further than their headers;
 //! [`decode_flow`] and [`decode_expectation`] read the attributes of one. Nothing here allocates
 //! but a security context, nothing panics, and what the kernel may add later is skipped.
 

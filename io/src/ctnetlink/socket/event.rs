@@ -17,7 +17,7 @@ use crate::ctnetlink::uapi::*;
 const N_SLOTS: usize = 64;
 
 /// Room for one datagram. An event with every attribute has 460 bytes, a security context is the
-/// only one that can be long. Not a power of two, so that the slots do not share cache lines' sets.
+/// only one that can be long. No power of two: else all datagrams would begin in the same cache set.
 const SLOT_LEN: usize = 2048 + 64;
 
 /// What to listen to, and how.
