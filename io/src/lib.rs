@@ -6,5 +6,6 @@
 pub mod clock;
 pub mod control;
 pub mod ctnetlink;
+pub mod event_loop;
 pub mod link;
 pub mod process;

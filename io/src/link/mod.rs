@@ -246,6 +246,14 @@ impl Link {
         }
     }
 
+    /// Returns the size of the receive buffer in bytes, as the kernel reports it.
+    #[must_use]
+    pub const fn receive_buffer_len(&self) -> usize {
+        match &self.transport {
+            Transport::Udp(udp) => udp.receive_buffer_len(),
+        }
+    }
+
     /// Returns the file descriptor that becomes readable.
     #[must_use]
     pub fn receiver_fd(&self) -> std::os::fd::RawFd {

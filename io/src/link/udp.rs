@@ -61,6 +61,7 @@ pub struct UdpLink {
     sender: Socket,
     destination: SockAddr,
     header_len: u32,
+    receive_buffer_len: usize,
     counters: LinkCounters,
     waiting: VecDeque<Vec<u8>>,
     headers: MultiHeaders<SockaddrStorage>,
@@ -90,8 +91,13 @@ impl UdpLink {
             });
         }
         let destination = socket_addr(spec.peer, spec.port, interface_index);
+        let receiver = open_receiver(spec, interface_index)?;
+        let receive_buffer_len = receiver
+            .recv_buffer_size()
+            .map_err(LinkError::at("ask for the receive buffer of the link"))?;
         Ok(Self {
-            receiver: open_receiver(spec, interface_index)?,
+            receiver,
+            receive_buffer_len,
             sender: open_sender(spec, destination)?,
             destination: SockAddr::from(destination),
             header_len: if spec.local.is_ipv4() { 28 } else { 48 },
@@ -106,6 +112,12 @@ impl UdpLink {
     #[must_use]
     pub const fn header_len(&self) -> u32 {
         self.header_len
+    }
+
+    /// Returns the size of the receive buffer in bytes, as the kernel reports it.
+    #[must_use]
+    pub const fn receive_buffer_len(&self) -> usize {
+        self.receive_buffer_len
     }
 
     /// Returns the counters.
