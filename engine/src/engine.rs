@@ -1,23 +1,20 @@
 //! The engine: every input goes in here, and is passed to the one part whose business it is.
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
+mod kernel;
+mod requests;
+
 use core::time::Duration;
 
-use crate::cache::{Change, ExternalCache, HashKey, InternalCache};
+use crate::cache::{ExternalCache, HashKey, InternalCache};
 use crate::config::{Config, Mode, TcpWindowTracking};
-use crate::flow::Flow;
-use crate::input::{
-    CacheName, Channel, ClientEvent, ClientId, EventKind, Input, KernelInput, LinkEvent, Origin, Request,
-    RequestFailure, StatsTopic, Table,
-};
-use crate::jobs::{self, Announce, CacheDumps, Commit, Ended, Flush, Resync};
-use crate::output::{Batch, DumpId, Output, Reply};
-use crate::outputs::{BatchOwner, Outputs};
+use crate::input::{Channel, ClientEvent, Input, LinkEvent};
+use crate::jobs::{self, Announce, CacheDumps, Commit, Flush, Resync};
+use crate::output::Output;
+use crate::outputs::Outputs;
 use crate::peer::{self, Peer};
 use crate::report::Report;
 use crate::rng::{Purpose, Seed};
-use crate::stats::{CommitStats, KernelStats, Statistics};
+use crate::stats::{CommitStats, KernelStats};
 use crate::sync::{Bulk, BulkCause, Sync, Transmitter};
 use crate::throttle::Throttle;
 use crate::time::{Instant, UnixTime};
@@ -222,143 +219,6 @@ impl Engine {
         }
     }
 
-    fn handle_kernel(&mut self, input: KernelInput<'_>) {
-        match input {
-            KernelInput::Flow { kind, origin, flow } => self.handle_event(kind, origin, flow),
-            // The expectation caches stay empty until a mode that synchronises expectations exists.
-            KernelInput::Expect { .. } => {}
-            KernelInput::Overrun => self.handle_overrun(),
-            KernelInput::Dumped { dump, flow } => self.handle_dumped(dump, flow),
-            KernelInput::DumpEnded { dump, error: None } => self.handle_dump_ended(dump),
-            KernelInput::DumpEnded {
-                dump,
-                error: Some(errno),
-            } => {
-                self.kernel_stats.dumps_failed = self.kernel_stats.dumps_failed.wrapping_add(1);
-                self.out.report(Report::DumpFailed { errno });
-                if self.resync.owns(dump) {
-                    self.resync.dump_failed(&mut self.out);
-                    self.timers
-                        .arm_if_idle(Timer::OverrunResync, self.now.saturating_add(DUMP_RETRY));
-                } else if self.flush.owns(dump) {
-                    self.flush.dump_ended(&mut self.out);
-                }
-            }
-            KernelInput::Answer { index, flow } => match self.out.batch_owner() {
-                Some(BatchOwner::Commit) => {
-                    if let Some(commit) = &mut self.commit {
-                        commit.answer(index, flow);
-                    }
-                }
-                Some(BatchOwner::Flush | BatchOwner::Ghosts) | None => {}
-            },
-            KernelInput::BatchEnded { batch, failures } => self.handle_batch_ended(batch, failures),
-        }
-    }
-
-    fn handle_event(&mut self, kind: EventKind, origin: Origin, flow: &Flow) {
-        self.kernel_stats.events = self.kernel_stats.events.wrapping_add(1);
-        if kind == EventKind::Destroy {
-            self.resync.saw_end(flow);
-        }
-        match self.internal.apply(kind, flow, self.now.whole_secs()) {
-            Change::Flow(id) => {
-                self.resync.saw(id, &mut self.internal);
-                match origin {
-                    Origin::NotUs => self.sync.enqueue(id, &mut self.internal),
-                    Origin::Us => self.internal.drop_unreferenced(id),
-                }
-            }
-            Change::Nothing => {}
-            Change::Full => self.report_internal_full(),
-        }
-    }
-
-    fn handle_overrun(&mut self) {
-        self.kernel_stats.overruns = self.kernel_stats.overruns.wrapping_add(1);
-        let delay = self.config.overrun_resync;
-        self.out.report(Report::Overrun {
-            resync_in_secs: delay.map(|delay| delay.as_secs()),
-        });
-        if let Some(delay) = delay {
-            // An overrun that follows does not put it off, or a steady stream of them would for ever.
-            self.timers
-                .arm_if_idle(Timer::OverrunResync, self.now.saturating_add(delay));
-        }
-    }
-
-    fn handle_dumped(&mut self, dump: DumpId, flow: &Flow) {
-        if self.resync.owns(dump) {
-            let now_secs = self.now.whole_secs();
-            if self
-                .resync
-                .dumped(flow, &mut self.internal, &mut self.sync, now_secs)
-                == Change::Full
-            {
-                self.report_internal_full();
-            }
-        } else if self.flush.owns(dump) {
-            self.flush
-                .dumped(flow, self.config.limits.batch_len_max.get(), &mut self.out);
-        }
-    }
-
-    fn handle_dump_ended(&mut self, dump: DumpId) {
-        if self.resync.owns(dump) {
-            let batch_len_max = self.config.limits.batch_len_max.get();
-            let ended = self
-                .resync
-                .dump_ended(&self.internal, batch_len_max, &mut self.out);
-            self.resync_ended(ended);
-        } else if self.flush.owns(dump) {
-            self.flush.dump_ended(&mut self.out);
-        }
-    }
-
-    fn handle_batch_ended(&mut self, batch: Batch, failures: &[RequestFailure]) {
-        match self.out.batch_owner() {
-            Some(BatchOwner::Commit) => self.commit_batch_ended(&batch, failures),
-            Some(BatchOwner::Flush) => {
-                self.flush
-                    .batch_ended(&batch, failures, &mut self.internal, &mut self.out)
-            }
-            Some(BatchOwner::Ghosts) => {
-                let batch_len_max = self.config.limits.batch_len_max.get();
-                let (internal, sync) = (&mut self.internal, &mut self.sync);
-                let ended =
-                    self.resync
-                        .batch_ended(&batch, failures, internal, sync, batch_len_max, &mut self.out);
-                self.resync_ended(ended);
-            }
-            None => {}
-        }
-        self.out.batch_ended(batch);
-    }
-
-    fn resync_ended(&mut self, ended: Option<Ended>) {
-        let Some(Ended::Complete { ghosts }) = ended else {
-            return;
-        };
-        if ghosts > 0 {
-            self.kernel_stats.ghosts = self.kernel_stats.ghosts.wrapping_add(ghosts);
-            self.out.report(Report::GhostsRemoved { flows: ghosts });
-        }
-        if core::mem::take(&mut self.is_starting) && self.internal.first_from(0).is_some() {
-            self.start_bulk(BulkCause::Startup);
-        }
-    }
-
-    fn commit_batch_ended(&mut self, batch: &Batch, failures: &[RequestFailure]) {
-        let Some(mut commit) = self.commit.take() else {
-            return;
-        };
-        if commit.batch_ended(batch, failures, &mut self.commit_context()) {
-            self.commit = Some(commit);
-        } else {
-            commit.finish(&mut self.out, self.now);
-        }
-    }
-
     fn commit_context(&mut self) -> jobs::CommitContext<'_> {
         jobs::CommitContext {
             config: &self.config,
@@ -415,49 +275,6 @@ impl Engine {
         }
     }
 
-    fn handle_request(&mut self, client: ClientId, request: Request) {
-        match request {
-            Request::Dump {
-                table: Table::Flows,
-                cache,
-                format,
-            } => {
-                let (dumps, mut cx) = self.cache_dumps();
-                return dumps.start(client, cache, format, &mut cx);
-            }
-            Request::Commit(Table::Flows) => return self.start_commit(client, Report::CommittingFlows),
-            Request::Commit(Table::Both) => return self.start_commit(client, Report::CommittingAll),
-            Request::FlushKernel(Table::Flows | Table::Both) => {
-                self.out.report(Report::FlushingKernel);
-                self.kernel_stats.flushes = self.kernel_stats.flushes.wrapping_add(1);
-                return self.flush.start(Some(client), &mut self.out);
-            }
-            Request::ResyncKernel(Table::Flows | Table::Both) => {
-                self.out.report(Report::ResyncKernel);
-                self.kernel_stats.resyncs = self.kernel_stats.resyncs.wrapping_add(1);
-                return self.resync.start(Announce::No, Some(client), &mut self.out);
-            }
-            Request::Stop => return self.out.reply(client, Reply::Stop),
-            // Without synchronised expectations these have nothing to do, as at the stock daemon.
-            Request::Dump { .. }
-            | Request::Commit(Table::Expectations)
-            | Request::FlushKernel(Table::Expectations)
-            | Request::ResyncKernel(Table::Expectations) => {}
-            Request::FlushCache(cache) => self.flush_cache(cache),
-            Request::Bulk => self.start_bulk(BulkCause::Command),
-            Request::RequestResync => {
-                self.out.report(Report::ResyncRequested);
-                self.sync.request_resync();
-            }
-            Request::SchedulePurge => self.schedule_purge(),
-            Request::Statistics(topic) => {
-                let statistics = Box::new(self.statistics(topic));
-                self.out.reply(client, Reply::Statistics(topic, statistics));
-            }
-        }
-        self.out.reply(client, Reply::End);
-    }
-
     fn cache_dumps(&mut self) -> (&mut CacheDumps, jobs::DumpContext<'_>) {
         let wall = self.wall();
         let cx = jobs::DumpContext {
@@ -476,84 +293,9 @@ impl Engine {
             .saturating_add(self.now.saturating_since(self.start))
     }
 
-    fn forget_client(&mut self, client: ClientId) {
-        self.dumps.forget(client);
-        self.flush.forget(client);
-        self.resync.forget(client);
-        if let Some(commit) = &mut self.commit {
-            commit.forget(client);
-        }
-    }
-
-    fn start_commit(&mut self, client: ClientId, report: Report) {
-        self.timers.disarm(Timer::Purge);
-        if self.commit.is_some() {
-            self.out.report(Report::CommitInProgress);
-            return self.out.reply(client, Reply::End);
-        }
-        self.out.report(report);
-        let mut commit = Commit::new(&self.external, client, self.now);
-        if commit.next_batch(&mut self.commit_context()) {
-            self.commit = Some(commit);
-        } else {
-            commit.finish(&mut self.out, self.now);
-        }
-    }
-
-    fn flush_cache(&mut self, cache: Option<CacheName>) {
-        if self.commit.is_some() && cache != Some(CacheName::Internal) {
-            return self.out.report(Report::FlushDuringCommit);
-        }
-        self.out.report(match cache {
-            None => Report::FlushingCaches,
-            Some(CacheName::Internal) => Report::FlushingInternal,
-            Some(CacheName::External) => Report::FlushingExternal,
-        });
-        if cache != Some(CacheName::External) {
-            self.timers.disarm(Timer::Purge);
-            self.flush_internal();
-        }
-        if cache != Some(CacheName::Internal) {
-            self.external.clear();
-        }
-    }
-
-    fn flush_internal(&mut self) {
-        self.sync.forget_flows(&mut self.internal);
-        self.internal.clear();
-    }
-
-    fn schedule_purge(&mut self) {
-        if !self.timers.is_armed(Timer::Purge) {
-            let delay = self.config.purge_timeout;
-            self.out.report(Report::PurgeScheduled {
-                secs: delay.as_secs(),
-            });
-            self.timers.arm(Timer::Purge, self.now.saturating_add(delay));
-        }
-    }
-
-    fn purge(&mut self) {
-        self.out.report(Report::PurgeBegins);
-        self.kernel_stats.flushes = self.kernel_stats.flushes.wrapping_add(1);
-        self.flush.start(None, &mut self.out);
-        self.flush_internal();
-    }
-
     fn arm_reconcile(&mut self) {
         if let Some(period) = self.config.reconcile_period {
             self.timers.arm(Timer::Reconcile, self.now.saturating_add(period));
-        }
-    }
-
-    fn report_internal_full(&mut self) {
-        if let Some(refused) = self.cache_full.note(self.now) {
-            let len_max = self.config.cache_len_max.get();
-            self.out.report(Report::CacheFull {
-                cache: "internal",
-                len_max,
-                refused,
-            });
         }
     }
 
@@ -563,25 +305,6 @@ impl Engine {
             let dropped = overflowed.wrapping_sub(self.resend_full_told);
             self.resend_full_told = overflowed;
             self.out.report(Report::ResendQueueFull { dropped });
-        }
-    }
-
-    fn statistics(&self, topic: StatsTopic) -> Statistics {
-        let resend_queue = (topic == StatsTopic::ResendQueue)
-            .then(|| self.sync.resend_queue())
-            .flatten()
-            .map(Box::<Vec<_>>::new);
-        Statistics {
-            internal: self.internal.stats(),
-            external: self.external.stats(),
-            traffic: self.internal.traffic(),
-            receive: self.peer.stats(),
-            kernel: self.kernel_stats,
-            commit: self.commit_stats.clone(),
-            queues: self.sync.queue_stats(),
-            resend_queue,
-            active_channel: self.channel,
-            ..Statistics::default()
         }
     }
 

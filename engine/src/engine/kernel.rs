@@ -1,0 +1,163 @@
+//! What the kernel says: events, dumps, and the ends of batches.
+
+use crate::cache::Change;
+use crate::flow::Flow;
+use crate::input::{EventKind, KernelInput, Origin, RequestFailure};
+use crate::jobs::Ended;
+use crate::output::{Batch, DumpId};
+use crate::outputs::BatchOwner;
+use crate::report::Report;
+use crate::sync::BulkCause;
+use crate::timer::Timer;
+
+use super::{DUMP_RETRY, Engine};
+
+impl Engine {
+    pub(super) fn handle_kernel(&mut self, input: KernelInput<'_>) {
+        match input {
+            KernelInput::Flow { kind, origin, flow } => self.handle_event(kind, origin, flow),
+            // The expectation caches stay empty until a mode that synchronises expectations exists.
+            KernelInput::Expect { .. } => {}
+            KernelInput::Overrun => self.handle_overrun(),
+            KernelInput::Dumped { dump, flow } => self.handle_dumped(dump, flow),
+            KernelInput::DumpEnded { dump, error: None } => self.handle_dump_ended(dump),
+            KernelInput::DumpEnded {
+                dump,
+                error: Some(errno),
+            } => {
+                self.kernel_stats.dumps_failed = self.kernel_stats.dumps_failed.wrapping_add(1);
+                self.out.report(Report::DumpFailed { errno });
+                if self.resync.owns(dump) {
+                    self.resync.dump_failed(&mut self.out);
+                    self.timers
+                        .arm_if_idle(Timer::OverrunResync, self.now.saturating_add(DUMP_RETRY));
+                } else if self.flush.owns(dump) {
+                    self.flush.dump_ended(&mut self.out);
+                }
+            }
+            KernelInput::Answer { index, flow } => match self.out.batch_owner() {
+                Some(BatchOwner::Commit) => {
+                    if let Some(commit) = &mut self.commit {
+                        commit.answer(index, flow);
+                    }
+                }
+                Some(BatchOwner::Flush | BatchOwner::Ghosts) | None => {}
+            },
+            KernelInput::BatchEnded { batch, failures } => self.handle_batch_ended(batch, failures),
+        }
+    }
+
+    fn handle_event(&mut self, kind: EventKind, origin: Origin, flow: &Flow) {
+        self.kernel_stats.events = self.kernel_stats.events.wrapping_add(1);
+        if kind == EventKind::Destroy {
+            self.resync.saw_end(flow);
+        }
+        match self.internal.apply(kind, flow, self.now.whole_secs()) {
+            Change::Flow(id) => {
+                self.resync.saw(id, &mut self.internal);
+                match origin {
+                    Origin::NotUs => self.sync.enqueue(id, &mut self.internal),
+                    Origin::Us => self.internal.drop_unreferenced(id),
+                }
+            }
+            Change::Nothing => {}
+            Change::Full => self.report_internal_full(),
+        }
+    }
+
+    fn handle_overrun(&mut self) {
+        self.kernel_stats.overruns = self.kernel_stats.overruns.wrapping_add(1);
+        let delay = self.config.overrun_resync;
+        self.out.report(Report::Overrun {
+            resync_in_secs: delay.map(|delay| delay.as_secs()),
+        });
+        if let Some(delay) = delay {
+            // An overrun that follows does not put it off, or a steady stream of them would for ever.
+            self.timers
+                .arm_if_idle(Timer::OverrunResync, self.now.saturating_add(delay));
+        }
+    }
+
+    fn handle_dumped(&mut self, dump: DumpId, flow: &Flow) {
+        if self.resync.owns(dump) {
+            let now_secs = self.now.whole_secs();
+            if self
+                .resync
+                .dumped(flow, &mut self.internal, &mut self.sync, now_secs)
+                == Change::Full
+            {
+                self.report_internal_full();
+            }
+        } else if self.flush.owns(dump) {
+            self.flush
+                .dumped(flow, self.config.limits.batch_len_max.get(), &mut self.out);
+        }
+    }
+
+    fn handle_dump_ended(&mut self, dump: DumpId) {
+        if self.resync.owns(dump) {
+            let batch_len_max = self.config.limits.batch_len_max.get();
+            let ended = self
+                .resync
+                .dump_ended(&self.internal, batch_len_max, &mut self.out);
+            self.resync_ended(ended);
+        } else if self.flush.owns(dump) {
+            self.flush.dump_ended(&mut self.out);
+        }
+    }
+
+    fn handle_batch_ended(&mut self, batch: Batch, failures: &[RequestFailure]) {
+        match self.out.batch_owner() {
+            Some(BatchOwner::Commit) => self.commit_batch_ended(&batch, failures),
+            Some(BatchOwner::Flush) => {
+                self.flush
+                    .batch_ended(&batch, failures, &mut self.internal, &mut self.out)
+            }
+            Some(BatchOwner::Ghosts) => {
+                let batch_len_max = self.config.limits.batch_len_max.get();
+                let (internal, sync) = (&mut self.internal, &mut self.sync);
+                let ended =
+                    self.resync
+                        .batch_ended(&batch, failures, internal, sync, batch_len_max, &mut self.out);
+                self.resync_ended(ended);
+            }
+            None => {}
+        }
+        self.out.batch_ended(batch);
+    }
+
+    fn resync_ended(&mut self, ended: Option<Ended>) {
+        let Some(Ended::Complete { ghosts }) = ended else {
+            return;
+        };
+        if ghosts > 0 {
+            self.kernel_stats.ghosts = self.kernel_stats.ghosts.wrapping_add(ghosts);
+            self.out.report(Report::GhostsRemoved { flows: ghosts });
+        }
+        if core::mem::take(&mut self.is_starting) && self.internal.first_from(0).is_some() {
+            self.start_bulk(BulkCause::Startup);
+        }
+    }
+
+    fn commit_batch_ended(&mut self, batch: &Batch, failures: &[RequestFailure]) {
+        let Some(mut commit) = self.commit.take() else {
+            return;
+        };
+        if commit.batch_ended(batch, failures, &mut self.commit_context()) {
+            self.commit = Some(commit);
+        } else {
+            commit.finish(&mut self.out, self.now);
+        }
+    }
+
+    fn report_internal_full(&mut self) {
+        if let Some(refused) = self.cache_full.note(self.now) {
+            let len_max = self.config.cache_len_max.get();
+            self.out.report(Report::CacheFull {
+                cache: "internal",
+                len_max,
+                refused,
+            });
+        }
+    }
+}
