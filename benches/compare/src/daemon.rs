@@ -175,6 +175,13 @@ impl<'a> Daemon<'a> {
         bail!("{} does not end", self.place.name)
     }
 
+    /// Ends the daemon at once.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Fails when the daemon is no more.
     fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
