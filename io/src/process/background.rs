@@ -22,7 +22,9 @@ use std::process::{Command, Stdio};
 use super::systemd::Systemd;
 
 const PARENT: &str = "CONNTRACKD_PARENT";
+/// What the child says once it serves; the second when the service manager is to be left alone.
 const READY: &[u8] = b"ready";
+const READY_UNTOLD: &[u8] = b"ready, tell nobody";
 
 /// The daemon did not come up in the background.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,14 @@ pub enum BackgroundError {
     /// It gave up and has said why.
     #[error("the daemon did not start")]
     GaveUp,
+    /// It serves, but the service manager does not know.
+    #[error("the daemon runs as process {pid}, but the service manager can't be told: {source}")]
+    Untold {
+        /// The daemon.
+        pid: u32,
+        /// Why.
+        source: io::Error,
+    },
     /// It was killed.
     #[error("the daemon was killed by signal {0} before it was ready")]
     Killed(i32),
@@ -41,9 +51,9 @@ pub enum BackgroundError {
 /// Starts this program again as the daemon and waits until it serves.
 ///
 /// # Errors
-/// If it does not; what it has to say about that is on the terminal already, except for
-/// [`BackgroundError::Spawn`] and [`BackgroundError::Killed`].
-pub fn start(systemd: &Systemd) -> Result<(), BackgroundError> {
+/// If it does not serve, or nobody knows; for [`BackgroundError::GaveUp`] the reason is on the
+/// terminal already.
+pub fn start() -> Result<(), BackgroundError> {
     let (mut ready, child_side) = io::pipe()?;
     let mut args = std::env::args_os();
     let mut command = Command::new("/proc/self/exe");
@@ -64,7 +74,13 @@ pub fn start(systemd: &Systemd) -> Result<(), BackgroundError> {
     let mut word = Vec::new();
     ready.read_to_end(&mut word)?;
     if word == READY {
-        systemd.child_ready(child.id())?;
+        // As long as the manager takes us for the main process, it may ignore what the child says.
+        let pid = child.id();
+        return Systemd::from_env()
+            .and_then(|systemd| systemd.child_ready(pid))
+            .map_err(|source| BackgroundError::Untold { pid, source });
+    }
+    if word == READY_UNTOLD {
         return Ok(());
     }
     let status = child.wait()?;
@@ -101,13 +117,14 @@ pub fn waiting_parent() -> io::Result<Option<WaitingParent>> {
 }
 
 impl WaitingParent {
-    /// Lets the parent go, and the terminal with it.
+    /// Lets the parent go, which tells the service manager if there is one, and leaves the terminal.
     ///
     /// # Errors
     /// If the parent is gone or the terminal cannot be left.
-    pub fn release(mut self) -> io::Result<()> {
+    pub fn release(mut self, systemd: &Systemd) -> io::Result<()> {
         rustix::stdio::dup2_stderr(null()?)?;
-        self.pipe.write_all(READY)
+        let word = if systemd.is_present() { READY } else { READY_UNTOLD };
+        self.pipe.write_all(word)
     }
 }
 

@@ -8,7 +8,7 @@ pub mod sysctl;
 pub mod systemd;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 
 use nix::errno::Errno;
 use rustix::fs::Mode;
@@ -28,6 +28,16 @@ pub fn detach_from_place() -> io::Result<()> {
     rustix::process::chdir("/")?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     Ok(())
+}
+
+/// Returns a number that nobody can guess.
+///
+/// # Errors
+/// If the kernel's random numbers cannot be read.
+pub fn random() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_ne_bytes(bytes))
 }
 
 /// Returns the text of an error without its number, as `strerror` says it.

@@ -55,6 +55,12 @@ impl Systemd {
         })
     }
 
+    /// Returns whether there is somebody to tell.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.manager.is_some()
+    }
+
     /// Returns how often [`Self::alive`] must be called, if at all.
     #[must_use]
     pub fn watchdog_period(&self) -> Option<Duration> {
@@ -71,8 +77,7 @@ impl Systemd {
 
     /// Tells that process `pid`, a child of ours, serves in our place.
     ///
-    /// Both facts are one message: as long as the manager takes us for the main process, it may
-    /// ignore what the child says.
+    /// Both facts are one message, so that the manager never waits for a main process that has ended.
     ///
     /// # Errors
     /// If the manager cannot be told.

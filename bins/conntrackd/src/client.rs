@@ -1,0 +1,32 @@
+//! A client run: ask the daemon, print its answer.
+
+use std::io::{ErrorKind, stdout};
+use std::path::Path;
+
+use anyhow::bail;
+use conf_grammar::Severity;
+use engine::input::Request;
+use io::control::{ClientError, ask};
+use io::process::reason;
+
+use crate::config_file::ConfigFile;
+
+/// Asks the daemon that the configuration at `path` names and prints its answer.
+pub(crate) fn run(path: &Path, request: Request) -> anyhow::Result<()> {
+    let file = ConfigFile::read(path)?;
+    // A client needs the socket and nothing else: a mistake elsewhere in the file must not make it
+    // impossible to stop the daemon.
+    let Some(socket) = &file.outcome.control_socket else {
+        bail!(file.findings(Severity::Error));
+    };
+    match ask(&socket.value, request, &mut stdout().lock()) {
+        // Whoever reads has seen enough (`conntrackd -i | head`).
+        Err(ClientError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(ClientError::Connect { path, source }) => bail!(
+            "can't connect: is conntrackd running? appropriate permissions? ({}: {})",
+            path.display(),
+            reason(&source)
+        ),
+        asked => Ok(asked?),
+    }
+}

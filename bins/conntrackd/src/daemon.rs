@@ -1,0 +1,205 @@
+//! A daemon run: everything is opened in order, each failure is one sentence, and only then it serves.
+
+use std::io::{Write, stderr};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use conf_grammar::Severity;
+use engine::Seed;
+use engine::config::LinkConfig;
+use io::ctnetlink::{Delivery, Operation};
+use io::event_loop::{Kernel, Options, Parts, Shell, StartError};
+use io::link::Link;
+use io::process::background::WaitingParent;
+use io::process::lock::Lock;
+use io::process::log::{Console, Log, LogConfig};
+use io::process::scheduler;
+use io::process::sysctl::{EventsSwitch, turn_events_on};
+use io::process::systemd::Systemd;
+use io::process::{detach_from_place, random, reason};
+
+use crate::config_file::ConfigFile;
+use crate::operator::Operator;
+use crate::translate::{ServiceManager, Settings, translate};
+
+/// Runs the daemon by the configuration at `path` until it is asked to end: at the terminal, or as
+/// the child that `parent` waits for.
+///
+/// # Errors
+/// When it cannot start and its log is not open yet; later failures are in the log.
+pub(crate) fn run(path: &Path, parent: Option<WaitingParent>) -> anyhow::Result<ExitCode> {
+    let file = ConfigFile::read(path)?;
+    let settings = settings(&file)?;
+    let log = Log::open(LogConfig {
+        file: settings.log_file.value.clone(),
+        syslog: settings.syslog,
+        console: if parent.is_some() {
+            Console::Trouble
+        } else {
+            Console::All
+        },
+    });
+    let log = log.map_err(|error| file.error_at(settings.log_file.location, error))?;
+    let systemd = match settings.service_manager {
+        ServiceManager::Told => Systemd::from_env().context("can't find the service manager")?,
+        ServiceManager::Ignored => Systemd::absent(),
+    };
+    let mut operator = Operator { log, systemd };
+
+    let (lock, shell) = match start(&file, settings, &mut operator, parent) {
+        Ok(started) => started,
+        Err(error) => {
+            operator.error(format_args!("{error:#}"));
+            operator.error("conntrackd cannot start, please review your configuration");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let ended = match shell.run() {
+        Ok(ended) => ended,
+        Err(error) => {
+            operator.error(error);
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    operator.notice("---- shutdown received ----");
+    let told = operator.systemd.stopping();
+    operator.check_told(told);
+    // Whoever asked for the end learns of it by the end of the process, and may count on it that
+    // nothing is left by then.
+    drop(lock);
+    drop(ended);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the settings in the file; what the reader found in it goes to the terminal.
+fn settings(file: &ConfigFile) -> anyhow::Result<Settings> {
+    stderr()
+        .write_all(file.findings(Severity::Warning).as_bytes())
+        .context("can't write to the terminal")?;
+    let Some(config) = &file.outcome.config else {
+        bail!("`{}' has errors, nothing was started", file.outcome.file_name);
+    };
+    translate(config).map_err(|unsupported| {
+        let places = unsupported
+            .iter()
+            .map(|clause| file.error_at(clause.location, clause));
+        let lines: Vec<String> = places.map(|error| error.to_string()).collect();
+        anyhow::anyhow!(lines.join("\n"))
+    })
+}
+
+/// Opens everything and tells whoever waits that the daemon serves.
+fn start<'a>(
+    file: &ConfigFile,
+    settings: Settings,
+    operator: &'a mut Operator,
+    parent: Option<WaitingParent>,
+) -> anyhow::Result<(Lock, Shell<&'a mut Operator>)> {
+    let lock = Lock::acquire(&settings.lock_file.value)
+        .map_err(|error| file.error_at(settings.lock_file.location, error))?;
+    if let Err(error) = scheduler::apply(settings.scheduler.value) {
+        operator.warn(file.error_at(settings.scheduler.location, error));
+    }
+    detach_from_place().context("can't leave the place the daemon was started at")?;
+    let kernel = Kernel::open(&settings.kernel.value).map_err(|error| {
+        let clause = settings
+            .kernel
+            .location
+            .filter(|_| error.operation == Operation::SetBuffer);
+        file.error_at(clause, error)
+    })?;
+    if settings.kernel.value.delivery == Delivery::Reliable {
+        operator.notice("reliable ctnetlink event delivery is ENABLED.");
+    }
+    operator.notice(format_args!(
+        "netlink event socket buffer size has been set to {} bytes",
+        kernel.buffer_len()
+    ));
+    check_events_switch(operator);
+    let links = links(file, &settings)?;
+
+    let mut config = settings.engine;
+    config.links = links.iter().map(link_config).collect();
+    let keep_alive = operator.systemd.watchdog_period();
+    let mut shell = Shell::new(Parts {
+        links,
+        kernel,
+        control_path: settings.control_socket.value,
+        config,
+        seed: Seed(random().context("can't read random numbers")?),
+        host: operator,
+        options: Options {
+            event_iteration_limit: settings.event_iteration_limit,
+            keep_alive,
+        },
+    })
+    .map_err(|error| match error {
+        StartError::Control(error) => file.error_at(settings.control_socket.location, error),
+        StartError::TooManyLinks | StartError::Io { .. } => error.into(),
+    })?;
+    shell.host().notice("initialization completed");
+    serve(shell.host(), parent)?;
+    Ok((lock, shell))
+}
+
+/// Tells whoever waits that the daemon serves.
+fn serve(operator: &mut Operator, parent: Option<WaitingParent>) -> anyhow::Result<()> {
+    match parent {
+        Some(parent) => {
+            operator.notice("-- starting in daemon mode --");
+            operator.log.set_console(Console::Off);
+            parent
+                .release(&operator.systemd)
+                .context("can't tell the command that the daemon serves")
+        }
+        None => {
+            operator.notice("-- starting in console mode --");
+            let told = operator.systemd.ready();
+            operator.check_told(told);
+            Ok(())
+        }
+    }
+}
+
+/// Opens the links, or says what is wrong with each that cannot be opened.
+fn links(file: &ConfigFile, settings: &Settings) -> anyhow::Result<Vec<Link>> {
+    let (mut links, mut failures) = (Vec::new(), Vec::new());
+    for spec in &settings.links {
+        match Link::open(&spec.value) {
+            Ok(link) => links.push(link),
+            Err(error) => failures.push(file.error_at(spec.location, error).to_string()),
+        }
+    }
+    if failures.is_empty() {
+        Ok(links)
+    } else {
+        bail!(failures.join("\n"))
+    }
+}
+
+fn link_config(link: &Link) -> LinkConfig {
+    LinkConfig {
+        payload_len_max: link.state().payload_len_max,
+    }
+}
+
+/// Makes sure that every flow sends events, or says loudly that some will not.
+fn check_events_switch(operator: &mut Operator) {
+    match turn_events_on() {
+        EventsSwitch::On => {}
+        EventsSwitch::TurnedOn { was } => operator.notice(format_args!(
+            "nf_conntrack_events was {was} and is 1 from here on; \
+             flows that are older may end without an event: set it before traffic starts"
+        )),
+        EventsSwitch::Refused { is, error } => operator.warn(format_args!(
+            "nf_conntrack_events is {is} and can't be set to 1: {}; \
+             flows will be missed or kept after their end",
+            reason(&error)
+        )),
+        EventsSwitch::Unknown(error) => operator.warn(format_args!(
+            "can't read nf_conntrack_events: {}; if it is not 1, flows will be missed or kept after their end",
+            reason(&error)
+        )),
+    }
+}

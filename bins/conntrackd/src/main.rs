@@ -1,0 +1,75 @@
+//! The daemon and its command line: glue between the configuration, the engine and the shell.
+
+mod args;
+mod client;
+mod config_file;
+mod daemon;
+mod operator;
+mod translate;
+
+use std::io::{Write, stdout};
+use std::path::Path;
+use std::process::ExitCode;
+
+use io::clock;
+use io::process::background::{self, BackgroundError};
+use io::process::log::{Log, Severity};
+use io::process::restrict_umask;
+
+use args::{Invocation, NoRun, Place, Run};
+
+fn main() -> ExitCode {
+    let run = match args::parse(std::env::args_os()) {
+        Ok(Invocation { config, run }) => {
+            restrict_umask();
+            carry_out(&config, run)
+        }
+        Err(NoRun::Text(text)) => print(&text),
+        Err(NoRun::Refused { message, usage }) => {
+            print(&usage.unwrap_or_default()).and_then(|_| Err(anyhow::Error::msg(message)))
+        }
+    };
+    run.unwrap_or_else(|error| {
+        tell(Severity::Error, &format!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn carry_out(config: &Path, run: Run) -> anyhow::Result<ExitCode> {
+    match run {
+        Run::Client { request, advice } => {
+            if let Some(advice) = advice {
+                tell(Severity::Warning, advice);
+            }
+            client::run(config, request)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Run::Daemon(Place::Foreground) => daemon::run(config, None),
+        Run::Daemon(Place::Background) => match background::waiting_parent()? {
+            Some(parent) => daemon::run(config, Some(parent)),
+            None => match background::start() {
+                Ok(()) => Ok(ExitCode::SUCCESS),
+                // The child has said why.
+                Err(BackgroundError::GaveUp) => Ok(ExitCode::FAILURE),
+                Err(error @ BackgroundError::Untold { .. }) => {
+                    tell(Severity::Warning, &error.to_string());
+                    Ok(ExitCode::SUCCESS)
+                }
+                Err(error @ (BackgroundError::Spawn(_) | BackgroundError::Killed(_))) => Err(error.into()),
+            },
+        },
+    }
+}
+
+/// Prints to stdout; that nobody reads it is no failure.
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    match stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Tells the caller in the form of a log line, as the daemon does.
+fn tell(severity: Severity, text: &str) {
+    Log::terminal().write(severity, text, clock::wall());
+}

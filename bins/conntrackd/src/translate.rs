@@ -1,0 +1,360 @@
+//! What the file says, in the words of the engine and the shell: the one place that knows both.
+//!
+//! Nothing is decided here but defaults that depend on both sides. A clause that this version cannot
+//! carry out is an error with its place: a firewall that silently does less than its configuration
+//! says is worse than one that does not start.
+
+use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use conf_grammar::{
+    Config, ExpectationSync, Facility, General, Interface, Link, Links, Location, Mode, Running,
+    SchedulerClass, Span, Spanned, SyncConfig, Unicast,
+};
+use engine::config::{FtfwConfig, Limits, NotrackConfig, StartupResync, TcpWindowTracking};
+use engine::input::Table;
+use io::ctnetlink::Delivery;
+use io::event_loop::KernelOptions;
+use io::link::{Checksum, LinkSpec, TransportSpec, UdpSpec};
+use io::process::log;
+use io::process::scheduler::Policy;
+
+/// Size of the event socket's buffer unless `NetlinkBufferSize` says otherwise: room for a burst of
+/// about 1,600 events, where the system's default has room for 160.
+const EVENT_BUFFER_LEN: u32 = 2 << 20;
+/// What it may grow to unless `NetlinkBufferSize` or `NetlinkBufferSizeMaxGrowth` is given.
+const EVENT_BUFFER_LEN_MAX: u32 = 8 << 20;
+/// How often the internal cache is compared with the kernel's table. A flow that ended without an
+/// event stays no longer than that; a dump of a million flows costs about a second of CPU.
+const RECONCILE_PERIOD: Duration = Duration::from_secs(300);
+
+/// A value and the place in the file it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placed<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// Its place, if the file says anything of it.
+    pub(crate) location: Option<Location>,
+}
+
+/// All that the daemon is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// What the engine is told, but for the links: their datagrams are known once they are open.
+    pub(crate) engine: engine::config::Config,
+    /// The links, in the order of the configuration.
+    pub(crate) links: Vec<Placed<LinkSpec>>,
+    /// How the kernel is listened to.
+    pub(crate) kernel: Placed<KernelOptions>,
+    /// Events and datagrams in one turn of the loop.
+    pub(crate) event_iteration_limit: NonZeroU32,
+    /// Where clients find us.
+    pub(crate) control_socket: Placed<PathBuf>,
+    /// One daemon to this file.
+    pub(crate) lock_file: Placed<PathBuf>,
+    /// The log file.
+    pub(crate) log_file: Placed<Option<PathBuf>>,
+    /// The syslog facility.
+    pub(crate) syslog: Option<log::Facility>,
+    /// How the daemon is scheduled.
+    pub(crate) scheduler: Placed<Policy>,
+    /// Whether the service manager is told.
+    pub(crate) service_manager: ServiceManager,
+}
+
+/// Whether the service manager is told (`Systemd`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ServiceManager {
+    /// It is, if there is one.
+    Told,
+    /// It is not.
+    Ignored,
+}
+
+/// A clause that this version cannot carry out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsupported {
+    /// What it is.
+    pub(crate) what: &'static str,
+    /// Where it is.
+    pub(crate) location: Option<Location>,
+}
+
+impl std::fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is not supported yet", self.what)
+    }
+}
+
+/// Translates a configuration.
+///
+/// # Errors
+/// All clauses that this version cannot carry out.
+pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Unsupported>> {
+    let mut unsupported = Refusals::default();
+    unsupported.general(config);
+    let Running::Sync(sync) = &config.running else {
+        unsupported.add("a configuration without section `Sync`", None);
+        return Err(unsupported.0);
+    };
+    unsupported.sync(sync);
+    let mode = mode(&sync.mode, &mut unsupported);
+    let (links, default_link) = links(&sync.links, &mut unsupported);
+    let (Some(mode), []) = (mode, &unsupported.0[..]) else {
+        return Err(unsupported.0);
+    };
+    let general = &config.general;
+    Ok(Settings {
+        engine: engine_config(general, sync, mode, default_link),
+        links,
+        kernel: Placed {
+            value: kernel_options(general),
+            location: general.netlink_buffer_size.location(),
+        },
+        event_iteration_limit: at_least_one(general.event_iteration_limit.value),
+        control_socket: placed(&general.unix_path),
+        lock_file: placed(&general.lock_file),
+        log_file: placed(&general.log_file),
+        syslog: general.syslog.value.map(facility),
+        scheduler: scheduler(general),
+        service_manager: if general.systemd.value {
+            ServiceManager::Told
+        } else {
+            ServiceManager::Ignored
+        },
+    })
+}
+
+/// What cannot be carried out, in the order in which it was found.
+#[derive(Default)]
+struct Refusals(Vec<Unsupported>);
+
+impl Refusals {
+    fn add(&mut self, what: &'static str, span: Option<Span>) {
+        self.0.push(Unsupported {
+            what,
+            location: span.map(|span| span.location),
+        });
+    }
+
+    /// Adds what holds for every running mode.
+    fn general(&mut self, config: &Config) {
+        let General {
+            poll_secs, filter, ..
+        } = &config.general;
+        if poll_secs.value.is_some() {
+            self.add("`PollSecs`", poll_secs.span);
+        }
+        let filter_span = [
+            filter.protocols.as_ref().map(|set| set.policy.span),
+            filter.addresses.as_ref().map(|set| set.policy.span),
+            filter.tcp_states.as_ref().map(|set| set.policy.span),
+        ];
+        if let Some(span) = filter_span.into_iter().flatten().next() {
+            self.add("`Filter`", span);
+        }
+        if let Some(helper) = config.helpers.types.first() {
+            self.add("section `Helper`", helper.name.span);
+        }
+    }
+
+    fn sync(&mut self, sync: &SyncConfig) {
+        match sync.expectations.value {
+            ExpectationSync::Off => {}
+            ExpectationSync::All | ExpectationSync::Helpers(_) => {
+                self.add("`ExpectationSync`", sync.expectations.span);
+            }
+        }
+    }
+
+    fn external_cache(&mut self, external_cache: &Spanned<bool>) {
+        if !external_cache.value {
+            self.add("`DisableExternalCache`", external_cache.span);
+        }
+    }
+}
+
+/// Returns the mode, `None` if it is refused.
+fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::config::Mode> {
+    match &mode.value {
+        Mode::Ftfw {
+            resend_queue_size,
+            ack_window_size,
+            external_cache,
+            startup_resync,
+        } => {
+            unsupported.external_cache(external_cache);
+            Some(engine::config::Mode::Ftfw(FtfwConfig {
+                ack_window: saturating_u16(ack_window_size.value),
+                resend_queue_len_max: at_least_one(resend_queue_size.value),
+                startup_resync: resync(startup_resync),
+            }))
+        }
+        Mode::Notrack {
+            internal_cache,
+            external_cache,
+            startup_resync,
+        } => {
+            if !internal_cache.value {
+                unsupported.add("`DisableInternalCache`", internal_cache.span);
+            }
+            unsupported.external_cache(external_cache);
+            Some(engine::config::Mode::Notrack(NotrackConfig {
+                startup_resync: resync(startup_resync),
+            }))
+        }
+        Mode::Alarm { .. } => {
+            unsupported.add("`Mode ALARM`", mode.span);
+            None
+        }
+    }
+}
+
+/// Returns the links that are supported and the place of the one used first.
+fn links(links: &Links, unsupported: &mut Refusals) -> (Vec<Placed<LinkSpec>>, u8) {
+    match links {
+        Links::Udp(set) => {
+            let specs = set.as_slice().iter();
+            let specs = specs.filter_map(|link| udp_link(link, unsupported)).collect();
+            (specs, u8::try_from(set.default_index()).unwrap_or_default())
+        }
+        Links::Multicast(set) => {
+            for link in set.as_slice() {
+                unsupported.add("a `Multicast` link", Some(link.span));
+            }
+            (Vec::new(), 0)
+        }
+        Links::Tcp { links, .. } => {
+            for link in links.as_slice() {
+                unsupported.add("a `TCP` link", Some(link.span));
+            }
+            (Vec::new(), 0)
+        }
+    }
+}
+
+fn udp_link(link: &Link<Unicast>, unsupported: &mut Refusals) -> Option<Placed<LinkSpec>> {
+    let interface = match &link.interface.value {
+        Interface::Named(name) => name.clone(),
+        Interface::Carrying(_) => {
+            unsupported.add("a link without `Interface`", Some(link.span));
+            return None;
+        }
+    };
+    let Unicast { addresses, port } = link.transport;
+    let udp = UdpSpec {
+        local: addresses.local().value,
+        peer: addresses.peer().value,
+        port: port.value.get(),
+        checksum: if link.checksum.value {
+            Checksum::On
+        } else {
+            Checksum::Off
+        },
+        send_buffer_len: link.send_buffer.value,
+        receive_buffer_len: link.recv_buffer.value,
+    };
+    Some(Placed {
+        value: LinkSpec {
+            interface,
+            transport: TransportSpec::Udp(udp),
+        },
+        location: Some(link.span.location),
+    })
+}
+
+fn engine_config(
+    general: &General,
+    sync: &SyncConfig,
+    mode: engine::config::Mode,
+    default_link: u8,
+) -> engine::config::Config {
+    let secs = |secs: u32| Duration::from_secs(secs.into());
+    engine::config::Config {
+        mode,
+        cache_len_max: at_least_one(general.hash_limit.value),
+        commit_timeout_secs: sync.commit_timeout_secs.value.and_then(NonZeroU32::new),
+        purge_timeout: secs(sync.purge_timeout_secs.value),
+        tcp_window_tracking: if sync.tcp_window_tracking.value {
+            TcpWindowTracking::On
+        } else {
+            TcpWindowTracking::Off
+        },
+        overrun_resync: general.overrun_resync_secs.value.map(secs),
+        reconcile_period: Some(RECONCILE_PERIOD),
+        links: Vec::new(),
+        default_link,
+        limits: Limits::default(),
+    }
+}
+
+/// The buffer grows only where the file leaves the choice to us, or says how far.
+fn kernel_options(general: &General) -> KernelOptions {
+    let given = general.netlink_buffer_size.value;
+    let len = given.unwrap_or(EVENT_BUFFER_LEN);
+    let max = match (general.netlink_buffer_size_max.span, given) {
+        (None, None) => EVENT_BUFFER_LEN_MAX,
+        _ => general.netlink_buffer_size_max.value.max(len),
+    };
+    let bytes = |len| usize::try_from(len).unwrap_or(usize::MAX);
+    KernelOptions {
+        buffer_len: Some(bytes(len)),
+        buffer_len_max: bytes(max),
+        tables: Table::Flows,
+        delivery: if general.reliable_events.value {
+            Delivery::Reliable
+        } else {
+            Delivery::BestEffort
+        },
+    }
+}
+
+/// Real-time scheduling is for those who ask for it.
+fn scheduler(general: &General) -> Placed<Policy> {
+    let scheduler = general.scheduler;
+    let priority = scheduler.priority.value;
+    let location = scheduler.class.location().or(scheduler.priority.location());
+    let value = match (location, scheduler.class.value) {
+        (None, _) => Policy::Favoured,
+        (Some(_), SchedulerClass::RoundRobin) => Policy::RoundRobin { priority },
+        (Some(_), SchedulerClass::Fifo) => Policy::Fifo { priority },
+    };
+    Placed { value, location }
+}
+
+fn facility(facility: Facility) -> log::Facility {
+    match facility {
+        Facility::Daemon => log::Facility::DAEMON,
+        Facility::Local(number) => log::Facility::local(number),
+    }
+}
+
+fn resync(startup_resync: &Spanned<bool>) -> StartupResync {
+    if startup_resync.value {
+        StartupResync::On
+    } else {
+        StartupResync::Off
+    }
+}
+
+fn placed<T: Clone>(spanned: &Spanned<T>) -> Placed<T> {
+    Placed {
+        value: spanned.value.clone(),
+        location: spanned.location(),
+    }
+}
+
+/// The grammar's ranges begin at 1 where 0 has no meaning of its own.
+fn at_least_one(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
+}
+
+fn saturating_u16(number: u32) -> NonZeroU16 {
+    u16::try_from(number).ok().map_or(NonZeroU16::MAX, |number| {
+        NonZeroU16::new(number).unwrap_or(NonZeroU16::MIN)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+use std::net::IpAddr;
+
+use super::*;
+
+/// A configuration with these clauses in the sections, one link, and room for more.
+fn config(mode: &str, link: &str, sync: &str, general: &str) -> Config {
+    let source = format!(
+        "Sync {{\n{mode}\n{link}\n{sync}\n}}\nGeneral {{\nHashLimit 1000\nUNIX {{\nPath /run/ctl\n}}\n{general}\n}}\n"
+    );
+    let outcome = conf_grammar::parse("test.conf", source.as_bytes());
+    let found = conf_grammar::render(&outcome.diagnostics, "test.conf", source.as_bytes());
+    outcome.config.unwrap_or_else(|| panic!("{found}"))
+}
+
+const FTFW: &str = "Mode FTFW {\n}";
+const UDP: &str =
+    "UDP {\nIPv4_address 10.0.0.1\nIPv4_Destination_Address 10.0.0.2\nPort 3780\nInterface eth2\n}";
+
+fn with_general(general: &str) -> Settings {
+    translate(&config(FTFW, UDP, "", general)).unwrap()
+}
+
+fn refused(config: &Config) -> Vec<String> {
+    let unsupported = translate(config).unwrap_err();
+    unsupported
+        .iter()
+        .map(|clause| {
+            format!(
+                "{}: {clause}",
+                clause.location.map_or(0, |location| location.line)
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_silent_file_gets_the_defaults() {
+    let settings = with_general("");
+    let bytes = |mib: usize| mib << 20;
+    assert_eq!(
+        settings.engine,
+        engine::config::Config {
+            mode: engine::config::Mode::Ftfw(FtfwConfig {
+                ack_window: NonZeroU16::new(300).unwrap(),
+                resend_queue_len_max: NonZeroU32::new(131_072).unwrap(),
+                startup_resync: StartupResync::Off,
+            }),
+            cache_len_max: NonZeroU32::new(1000).unwrap(),
+            commit_timeout_secs: None,
+            purge_timeout: Duration::from_secs(60),
+            tcp_window_tracking: TcpWindowTracking::Off,
+            overrun_resync: Some(Duration::from_secs(30)),
+            reconcile_period: Some(RECONCILE_PERIOD),
+            links: Vec::new(),
+            default_link: 0,
+            limits: Limits::default(),
+        }
+    );
+    let kernel = KernelOptions {
+        buffer_len: Some(bytes(2)),
+        buffer_len_max: bytes(8),
+        tables: Table::Flows,
+        delivery: Delivery::BestEffort,
+    };
+    assert_eq!(settings.kernel.value, kernel);
+    assert_eq!(settings.scheduler.value, Policy::Favoured);
+    assert_eq!(
+        settings.lock_file.value,
+        PathBuf::from("/var/lock/conntrackd.lock")
+    );
+    assert_eq!(settings.control_socket.value, PathBuf::from("/run/ctl"));
+    assert_eq!((settings.log_file.value, settings.syslog), (None, None));
+    assert_eq!(settings.event_iteration_limit.get(), 100);
+}
+
+#[test]
+fn what_the_file_says_arrives() {
+    let mode = "Mode NOTRACK {\nStartupResync on\nCommitTimeout 180\nPurgeTimeout 15\n}";
+    let sync = "Options {\nTCPWindowTracking on\n}";
+    let general = "LogFile /var/log/x.log\nSyslog local3\nLockFile /run/x.lock\nSystemd off\n\
+                   NetlinkEventsReliable on\nNetlinkOverrunResync off\nEventIterationLimit 7\n\
+                   Scheduler {\nType FIFO\nPriority 12\n}";
+    let settings = translate(&config(mode, UDP, sync, general)).unwrap();
+    let mode = NotrackConfig {
+        startup_resync: StartupResync::On,
+    };
+    assert_eq!(settings.engine.mode, engine::config::Mode::Notrack(mode));
+    assert_eq!(settings.engine.commit_timeout_secs, NonZeroU32::new(180));
+    assert_eq!(settings.engine.purge_timeout, Duration::from_secs(15));
+    assert_eq!(settings.engine.tcp_window_tracking, TcpWindowTracking::On);
+    assert_eq!(settings.engine.overrun_resync, None);
+    assert_eq!(settings.kernel.value.delivery, Delivery::Reliable);
+    assert_eq!(settings.log_file.value, Some(PathBuf::from("/var/log/x.log")));
+    assert_eq!(settings.syslog, Some(log::Facility::local(3)));
+    assert_eq!(settings.lock_file.value, PathBuf::from("/run/x.lock"));
+    assert_eq!(settings.service_manager, ServiceManager::Ignored);
+    assert_eq!(settings.event_iteration_limit.get(), 7);
+    assert_eq!(settings.scheduler.value, Policy::Fifo { priority: 12 });
+}
+
+#[test]
+fn links_keep_their_order_their_place_and_the_default() {
+    let second = "UDP Default {\nIPv6_address fe80::1\nIPv6_Destination_Address fe80::2\nPort 3781\n\
+                  Interface eth3\nChecksum off\nSndSocketBuffer 1000\nRcvSocketBuffer 2000\n}";
+    let settings = translate(&config(FTFW, UDP, second, "")).unwrap();
+    assert_eq!(settings.engine.default_link, 1);
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    let udp = UdpSpec {
+        local: address("10.0.0.1"),
+        peer: address("10.0.0.2"),
+        port: 3780,
+        checksum: Checksum::On,
+        send_buffer_len: None,
+        receive_buffer_len: None,
+    };
+    let first = LinkSpec {
+        interface: "eth2".into(),
+        transport: TransportSpec::Udp(udp),
+    };
+    let udp = UdpSpec {
+        local: address("fe80::1"),
+        peer: address("fe80::2"),
+        port: 3781,
+        checksum: Checksum::Off,
+        send_buffer_len: Some(1000),
+        receive_buffer_len: Some(2000),
+    };
+    let second = LinkSpec {
+        interface: "eth3".into(),
+        transport: TransportSpec::Udp(udp),
+    };
+    let [a, b] = &settings.links[..] else {
+        panic!("two links: {:?}", settings.links);
+    };
+    assert_eq!((&a.value, a.location.map(|at| at.line)), (&first, Some(4)));
+    assert_eq!((&b.value, b.location.map(|at| at.line)), (&second, Some(10)));
+}
+
+#[test]
+fn the_event_buffer_grows_only_where_the_file_leaves_room() {
+    for (general, len, len_max) in [
+        ("NetlinkBufferSize 65536", 65_536, 65_536),
+        (
+            "NetlinkBufferSize 65536\nNetlinkBufferSizeMaxGrowth 400000",
+            65_536,
+            400_000,
+        ),
+        (
+            "NetlinkBufferSize 65536\nNetlinkBufferSizeMaxGrowth 4096",
+            65_536,
+            65_536,
+        ),
+        ("NetlinkBufferSizeMaxGrowth 16777216", 2 << 20, 16_777_216),
+    ] {
+        let kernel = with_general(general).kernel.value;
+        assert_eq!(
+            (kernel.buffer_len, kernel.buffer_len_max),
+            (Some(len), len_max),
+            "{general}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_carried_out_is_refused_with_its_line() {
+    let multicast = "Multicast {\nIPv4_address 225.0.0.50\nGroup 3780\nInterface eth2\n}";
+    let tcp = UDP.replace("UDP", "TCP");
+    let filter = "Filter From Userspace {\nProtocol Accept {\nTCP\n}\n}";
+    for (config, want) in [
+        (
+            config("Mode ALARM {\n}", UDP, "", ""),
+            "2: `Mode ALARM` is not supported yet",
+        ),
+        (
+            config("Mode FTFW {\nDisableExternalCache on\n}", UDP, "", ""),
+            "3: `DisableExternalCache` is not supported yet",
+        ),
+        (
+            config("Mode NOTRACK {\nDisableInternalCache on\n}", UDP, "", ""),
+            "3: `DisableInternalCache` is not supported yet",
+        ),
+        (
+            config(FTFW, multicast, "", ""),
+            "4: a `Multicast` link is not supported yet",
+        ),
+        (config(FTFW, &tcp, "", ""), "4: a `TCP` link is not supported yet"),
+        (
+            config(FTFW, UDP, "Options {\nExpectationSync on\n}", ""),
+            "11: `ExpectationSync` is not supported yet",
+        ),
+        (
+            config(FTFW, UDP, "", "PollSecs 15"),
+            "17: `PollSecs` is not supported yet",
+        ),
+        (config(FTFW, UDP, "", filter), "18: `Filter` is not supported yet"),
+    ] {
+        assert_eq!(refused(&config), [want]);
+    }
+}
+
+#[test]
+fn everything_unsupported_is_told_at_once() {
+    let config = config(
+        "Mode ALARM {\n}",
+        UDP,
+        "Options {\nExpectationSync on\n}",
+        "PollSecs 15",
+    );
+    assert_eq!(refused(&config).len(), 3);
+}
+
+#[test]
+fn a_file_without_replication_is_refused() {
+    let outcome = conf_grammar::parse("test.conf", b"Stats {\nLogFile on\n}\n");
+    let config = outcome.config.unwrap();
+    assert_eq!(
+        refused(&config),
+        ["0: a configuration without section `Sync` is not supported yet"]
+    );
+}
