@@ -44,6 +44,15 @@ impl Outcome {
             .iter()
             .any(|diagnostic| diagnostic.severity == Severity::Error)
     }
+
+    /// Returns `file:line:column` of a setting, for a message about it after the file was read; the
+    /// name of the file alone if the setting is a default.
+    pub fn place<T>(&self, setting: &Spanned<T>) -> String {
+        match setting.location() {
+            Some(location) => format!("{}:{location}", self.file_name),
+            None => self.file_name.clone(),
+        }
+    }
 }
 
 /// Reads a configuration.

@@ -1,0 +1,243 @@
+//! The rules between clauses, one line each: what a file breaks and what is said about it.
+
+use conf_grammar::{Severity, parse};
+
+const SOCKET: &str = "General { UNIX { Path /run/conntrackd.ctl } }";
+const LINK: &str =
+    "UDP { IPv4_address 192.0.2.1 IPv4_Destination_Address 192.0.2.2 Port 3780 Interface eth2 }";
+
+/// Errors and warnings of a file, as `severity code` in the order of the file.
+fn found(source: &str) -> Vec<String> {
+    parse("conntrackd.conf", source.as_bytes())
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity != Severity::Note)
+        .map(|diagnostic| format!("{} {}", diagnostic.severity, diagnostic.code))
+        .collect()
+}
+
+#[track_caller]
+fn check_sync(clauses: &str, want: &[&str]) {
+    assert_eq!(
+        found(&format!("{SOCKET} Sync {{ {clauses} }}")),
+        want,
+        "{clauses}"
+    );
+}
+
+#[track_caller]
+fn check_general(clauses: &str, want: &[&str]) {
+    assert_eq!(
+        found(&format!("{SOCKET} General {{ {clauses} }} Stats {{ }}")),
+        want,
+        "{clauses}"
+    );
+}
+
+#[test]
+fn running_modes() {
+    assert_eq!(
+        found(&format!("{SOCKET} Stats {{ }} Sync {{ {LINK} }}")),
+        ["error sync-and-stats", "warning no-mode"]
+    );
+    assert_eq!(found(SOCKET), ["warning no-running-mode"]);
+    assert_eq!(found("Stats { }"), ["warning no-control-socket"]);
+    assert!(found(&format!("{SOCKET} Helper {{ }} Stats {{ }}")).is_empty());
+}
+
+#[test]
+fn modes() {
+    check_sync(LINK, &["warning no-mode"]);
+    check_sync(
+        &format!("Mode FTFW {{ }} Mode ftfw {{ }} {LINK}"),
+        &["warning repeated-clause"],
+    );
+    check_sync(
+        &format!("Mode FTFW {{ }} Mode ALARM {{ }} {LINK}"),
+        &["error many-modes"],
+    );
+    check_sync(
+        &format!("Mode FTFW {{ }} RefreshTime 5 {LINK}"),
+        &["warning no-effect"],
+    );
+    check_sync(
+        &format!("Mode FTFW {{ CommitTimeout 1 }} CommitTimeout 2 {LINK}"),
+        &["warning repeated-clause"],
+    );
+}
+
+#[test]
+fn links() {
+    let ftfw = "Mode FTFW { }";
+    check_sync(ftfw, &["error no-link"]);
+    check_sync(&format!("{ftfw} Multcast {{ }}"), &["error unknown-clause"]);
+    check_sync(&format!("{ftfw} {}", LINK.repeat(2)), &["error duplicate-link"]);
+    let other_port = LINK.replace("3780", "3781");
+    check_sync(&format!("{ftfw} {LINK} {other_port}"), &[]);
+    let other_peer = LINK.replace("192.0.2.2", "192.0.2.3");
+    check_sync(&format!("{ftfw} {LINK} {other_peer}"), &[]);
+    let tcp = |link: &str| link.replace("UDP", "TCP");
+    check_sync(
+        &format!("{ftfw} {} {}", tcp(LINK), tcp(&other_peer)),
+        &["error duplicate-link"],
+    );
+    check_sync(
+        &format!("{ftfw} {LINK} {}", tcp(&other_port)),
+        &["error mixed-transports"],
+    );
+    let any_address = LINK.replace("IPv4_address 192.0.2.1", "");
+    check_sync(&format!("{ftfw} {any_address}"), &["warning listens-on-all"]);
+    check_sync(&format!("{ftfw} UDP {{ }}"), &["error link-incomplete"]);
+    let link_local = |interface: &str| {
+        format!(
+            "UDP {{ IPv6_address fe80::1 IPv6_Destination_Address fe80::2 Port 1 Interface {interface} }}"
+        )
+    };
+    check_sync(&format!("{ftfw} {} {}", link_local("a"), link_local("b")), &[]);
+    check_sync(
+        &format!("{ftfw} {} {}", link_local("a"), link_local("a")),
+        &["error duplicate-link"],
+    );
+}
+
+#[test]
+fn multicast_links() {
+    let link = |clauses: &str| format!("Mode FTFW {{ }} Multicast {{ Group 1 {clauses} }}");
+    check_sync(&link("IPv4_address 225.0.0.50 Interface eth0"), &[]);
+    check_sync(&link("Interface eth0 IPv6_address ff02::1"), &[]);
+    check_sync(
+        &link("IPv4_address 225.0.0.50 IPv4_interface 192.0.2.1"),
+        &["warning derived-interface"],
+    );
+    check_sync(
+        &link("IPv6_address ff02::1 IPv4_interface 192.0.2.1 Interface e"),
+        &["error family-mismatch"],
+    );
+    check_sync(
+        &link("IPv4_address 192.0.2.1 Interface eth0"),
+        &["error not-multicast"],
+    );
+    check_sync(
+        &link("IPv6_address fe80::1 Interface eth0"),
+        &["error not-multicast"],
+    );
+}
+
+#[test]
+fn caches_and_polling() {
+    let notrack = |clauses: &str| format!("{SOCKET} Sync {{ Mode NOTRACK {{ {clauses} }} {LINK} }}");
+    let poll = "General { PollSecs 15 }";
+    assert_eq!(
+        found(&format!("{} {poll}", notrack("DisableInternalCache on"))),
+        ["error contradiction"]
+    );
+    assert!(found(&format!("{} {poll}", notrack("DisableInternalCache off"))).is_empty());
+    assert_eq!(
+        found(&notrack("DisableExternalCache on CommitTimeout 1")),
+        ["warning commit-without-cache"]
+    );
+}
+
+#[test]
+fn events() {
+    check_general("NetlinkBufferSize 10", &[]);
+    check_general(
+        "NetlinkBufferSize 10 NetlinkBufferSizeMaxGrowth 9",
+        &["warning no-effect"],
+    );
+    check_general("NetlinkBufferSize 10 NetlinkBufferSizeMaxGrowth 10", &[]);
+    check_general("NetlinkEventsReliable on", &["warning reliable-with-resync"]);
+    check_general("NetlinkEventsReliable on NetlinkOverrunResync off", &[]);
+    check_general("PollSecs 1", &[]);
+    check_general(
+        "PollSecs 1 NetlinkEventsReliable off NetlinkOverrunResync off",
+        &[],
+    );
+    check_general(
+        "PollSecs 1 NetlinkEventsReliable on NetlinkOverrunResync on",
+        &["warning no-effect", "warning no-effect"],
+    );
+}
+
+#[test]
+fn sizes() {
+    check_general("HashSize 10 HashLimit 9", &["warning hash-oversized"]);
+    check_general("HashSize 10 HashLimit 10", &[]);
+    check_sync(
+        &format!("Mode ALARM {{ RefreshTime 180 }} {LINK}"),
+        &["warning refresh-exceeds-cache"],
+    );
+    check_sync(&format!("Mode ALARM {{ RefreshTime 179 }} {LINK}"), &[]);
+    check_sync(
+        &format!("Mode FTFW {{ ResendQueueSize 300 }} {LINK}"),
+        &["warning window-exceeds-queue"],
+    );
+    check_sync(&format!("Mode FTFW {{ ResendQueueSize 301 }} {LINK}"), &[]);
+}
+
+#[test]
+fn filters() {
+    check_general("Filter { } Filter { }", &[]);
+    check_general("Filter { } Filter From Userspace { }", &[]);
+    check_general("Filter { } Filter From Kernelspace { }", &["error contradiction"]);
+    check_general(
+        "Filter { Protocol Accept { TCP } Protocol Ignore { UDP } }",
+        &["error contradiction"],
+    );
+    check_general("Filter { Protocol Accept { } }", &["warning empty-accept"]);
+    check_general("Filter { Protocol Accept { nope } }", &["error unknown-protocol"]);
+    check_general(
+        "Filter { Protocol Ignore { TCP tcp } }",
+        &["warning repeated-entry"],
+    );
+    let addresses = |list: &str| format!("Filter {{ Address Ignore {{ {list} }} }}");
+    check_general(
+        &addresses("IPv4_address 10.0.0.1/8 IPv4_address 10.0.0.0/8"),
+        &["warning host-bits", "warning repeated-entry"],
+    );
+    check_general("Filter { State Accept { CLOSE CLOSED for TCP } }", &[]);
+    let old = "IgnoreTrafficFor { IPv4_address 10.0.0.1 }";
+    let filter = "General { Filter { Address Accept { IPv4_address 10.0.0.2 } } }";
+    assert_eq!(
+        found(&format!("{SOCKET} Stats {{ }} {filter} {old}")),
+        ["error contradiction", "warning deprecated-translated",]
+    );
+}
+
+#[test]
+fn expectations() {
+    let options = |clauses: &str| format!("Mode FTFW {{ }} {LINK} Options {{ {clauses} }}");
+    check_sync(&options("ExpectationSync off ExpectationSync on"), &[]);
+    check_sync(
+        &options("ExpectationSync { ftp } ExpectationSync off"),
+        &["error contradiction"],
+    );
+    check_sync(
+        &options("TCPWindowTracking on TCPWindowTracking off"),
+        &["warning repeated-clause"],
+    );
+}
+
+#[test]
+fn helpers() {
+    let check = |types: &str, want: &[&str]| {
+        assert_eq!(found(&format!("{SOCKET} Helper {{ {types} }}")), want, "{types}");
+    };
+    check("Type ftp inet tcp { } Type ftp inet6 tcp { QueueNum 1 }", &[]);
+    check(
+        "Type ftp inet tcp { } Type ftp inet6 tcp { }",
+        &["error queue-clash"],
+    );
+    check(
+        "Type ftp inet tcp { } Type ftp inet tcp { QueueNum 1 }",
+        &["error contradiction"],
+    );
+    check(
+        "Type ftp inet tcp { QueueNum 1 QueueNum 2 }",
+        &["warning repeated-clause"],
+    );
+    check(
+        "Type ftp inet tcp { Policy ftp { ExpectMax 256 } }",
+        &["error number-range"],
+    );
+}
