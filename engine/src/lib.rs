@@ -52,6 +52,8 @@ mod rng;
 pub mod seq;
 pub mod stats;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod throttle;
 pub mod time;
 mod timer;

@@ -236,3 +236,110 @@ impl InternalCache {
         self.table.check_invariants();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Counters, TcpState};
+    use crate::testing::tcp;
+
+    const LEN_MAX: NonZeroU32 = NonZeroU32::new(3).unwrap();
+
+    /// Brings flow 1 into a state: `None` for unknown.
+    fn cache_with(state: Option<Liveness>) -> InternalCache {
+        let mut cache = InternalCache::new(LEN_MAX, HashKey(1, 2));
+        let events: &[EventKind] = match state {
+            None => &[],
+            Some(Liveness::New) => &[EventKind::New],
+            Some(Liveness::Alive) => &[EventKind::New, EventKind::Update],
+            Some(Liveness::Dead) => &[EventKind::New, EventKind::Destroy],
+        };
+        for kind in events {
+            cache.apply(*kind, &tcp(1, TcpState::SYN_SENT), 10);
+        }
+        cache
+    }
+
+    #[test]
+    fn every_event_in_every_state_leaves_the_flow_as_told() {
+        use EventKind::{Destroy, New, Update};
+        use Liveness::{Alive, Dead};
+        let table = [
+            (None, New, Some(Liveness::New), true),
+            (None, Update, Some(Liveness::New), true),
+            (None, Destroy, None, false),
+            (Some(Liveness::New), New, Some(Liveness::New), true),
+            (Some(Liveness::New), Update, Some(Alive), true),
+            (Some(Liveness::New), Destroy, Some(Dead), true),
+            (Some(Alive), New, Some(Liveness::New), true),
+            (Some(Alive), Update, Some(Alive), true),
+            (Some(Alive), Destroy, Some(Dead), true),
+            (Some(Dead), New, Some(Liveness::New), true),
+            (Some(Dead), Update, Some(Liveness::New), true),
+            (Some(Dead), Destroy, Some(Dead), false),
+        ];
+        for (state, kind, want, is_told) in table {
+            let mut cache = cache_with(state);
+            let flow = tcp(1, TcpState::ESTABLISHED);
+            let change = cache.apply(kind, &flow, 20);
+            let context = alloc::format!("{state:?} × {kind:?}");
+            assert_eq!(
+                matches!(change, Change::Flow(_)),
+                is_told,
+                "{context}: the peer hears of it"
+            );
+            let after = cache.find(&FlowKey::of(&flow)).map(|id| cache.liveness(id));
+            assert_eq!(after, want, "{context}");
+            cache.check_invariants();
+        }
+    }
+
+    #[test]
+    fn a_full_cache_refuses_and_counts() {
+        let mut cache = cache_with(None);
+        for port in 1..=3 {
+            assert!(matches!(
+                cache.apply(EventKind::New, &tcp(port, TcpState::NONE), 0),
+                Change::Flow(_)
+            ));
+        }
+        assert_eq!(
+            cache.apply(EventKind::New, &tcp(4, TcpState::NONE), 0),
+            Change::Full
+        );
+        let stats = cache.stats();
+        assert_eq!((stats.live, stats.created, stats.create_failed_full), (3, 3, 1));
+    }
+
+    #[test]
+    fn the_traffic_of_a_flow_counts_once_when_it_ends() {
+        let mut cache = cache_with(Some(Liveness::Alive));
+        let mut end = tcp(1, TcpState::CLOSE);
+        end.counters_orig = Some(Counters {
+            packets: 2,
+            bytes: 100,
+        });
+        end.counters_reply = Some(Counters {
+            packets: 1,
+            bytes: u64::from(u32::MAX),
+        });
+        cache.apply(EventKind::Destroy, &end, 0);
+        cache.apply(EventKind::Destroy, &end, 0);
+        assert_eq!(
+            cache.traffic(),
+            TrafficStats {
+                bytes: 100 + u64::from(u32::MAX),
+                packets: 3
+            }
+        );
+    }
+
+    #[test]
+    fn a_dump_that_brings_only_another_timeout_is_no_news() {
+        let mut cache = cache_with(Some(Liveness::New));
+        let mut flow = tcp(1, TcpState::SYN_SENT);
+        flow.timeout_secs = Some(7);
+        assert!(!cache.apply_dumped(&flow, 20).1);
+        assert!(cache.apply_dumped(&tcp(1, TcpState::ESTABLISHED), 20).1);
+    }
+}

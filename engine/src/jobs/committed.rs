@@ -152,3 +152,118 @@ pub(super) fn update(present: &Flow, wanted: &Flow) -> Option<Flow> {
         ..wanted.clone()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Tcp;
+    use crate::testing::tcp;
+    use core::net::{IpAddr, Ipv4Addr};
+
+    const SNAT: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+
+    /// A flow as the peer tells it: without a reply tuple.
+    fn told(port: u16) -> Flow {
+        let mut flow = tcp(port, TcpState::ESTABLISHED);
+        flow.reply = None;
+        flow
+    }
+
+    fn tcp_of(flow: &Flow) -> Tcp {
+        match flow.proto {
+            ProtoState::Tcp(tcp) => tcp,
+            other @ (ProtoState::None | ProtoState::Sctp { .. } | ProtoState::Dccp { .. }) => {
+                panic!("a TCP flow has TCP state, not {other:?}")
+            }
+        }
+    }
+
+    #[test]
+    fn the_timeout_is_what_is_left_of_the_received_one() {
+        let (flow, mut untold) = (told(1), told(1));
+        untold.timeout_secs = None;
+        let table = [
+            (&flow, 0, None, 300, "fresh"),
+            (&flow, 100, None, 200, "aged"),
+            (&flow, 300, None, 60, "just run out"),
+            (&flow, 301, None, 60, "run out"),
+            (&flow, 301, Some(180), 180, "CommitTimeout"),
+            (
+                &untold,
+                0,
+                None,
+                432_000,
+                "the kernel's default for an established flow",
+            ),
+        ];
+        for (flow, age_secs, configured, want, reason) in table {
+            assert_eq!(timeout_secs(flow, age_secs, configured), want, "{reason}");
+        }
+    }
+
+    #[test]
+    fn bits_that_the_kernel_refuses_are_not_asked_for() {
+        let mut flow = told(1);
+        flow.status = Some(Status::EXPECTED | Status::DYING | Status::SEEN_REPLY);
+        let request = creation(&flow, 9, TcpWindowTracking::Off);
+        assert_eq!(request.status, Some(Status::SEEN_REPLY | Status::CONFIRMED));
+        assert_eq!(
+            (request.timeout_secs, request.reply),
+            (Some(9), Some(flow.orig.mirrored()))
+        );
+    }
+
+    #[test]
+    fn window_scales_survive_and_windows_are_liberal_unless_tracked() {
+        let mut flow = told(1);
+        let scales = Tcp {
+            wscale_orig: Some(7),
+            wscale_reply: Some(9),
+            ..Tcp::in_state(TcpState::ESTABLISHED)
+        };
+        let liberal = TcpFlags::BE_LIBERAL.0;
+        let scaled = TcpFlags::WINDOW_SCALE.0;
+        let bare = Tcp::in_state(TcpState::ESTABLISHED);
+        let table = [
+            (scales, TcpWindowTracking::Off, Some(scaled | liberal)),
+            (scales, TcpWindowTracking::On, Some(scaled)),
+            (bare, TcpWindowTracking::Off, Some(liberal)),
+            (bare, TcpWindowTracking::On, None),
+        ];
+        for (state, tracking, want) in table {
+            flow.proto = ProtoState::Tcp(state);
+            let tcp = tcp_of(&creation(&flow, 9, tracking));
+            assert_eq!(tcp.flags_orig, want.map(TcpFlags), "{state:?} {tracking:?}");
+            assert_eq!(tcp.flags_reply, tcp.flags_orig);
+            assert_eq!(
+                (tcp.wscale_orig, tcp.wscale_reply),
+                (state.wscale_orig, state.wscale_reply)
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_has_is_updated_unless_translated_otherwise() {
+        let mut flow = told(1);
+        flow.nat.snat = Some(SNAT);
+        let wanted = creation(&flow, 100, TcpWindowTracking::Off);
+        let mut present = created(&wanted);
+        assert_eq!(present.reply.unwrap().addrs.dst(), SNAT);
+        present.timeout_secs = Some(200);
+        present.status = Some(Status::CONFIRMED | Status::SRC_NAT);
+        let request = update(&present, &wanted).expect("both are translated alike");
+        assert_eq!(
+            request.timeout_secs,
+            Some(200),
+            "traffic has refreshed the flow meanwhile"
+        );
+        let want = Status::CONFIRMED | Status::SRC_NAT | Status::SEEN_REPLY | Status::ASSURED;
+        assert_eq!(
+            request.status,
+            Some(want),
+            "bits are added and none is taken away"
+        );
+        present.reply = Some(present.orig.mirrored());
+        assert_eq!(update(&present, &wanted), None, "no update translates a flow");
+    }
+}

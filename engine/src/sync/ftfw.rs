@@ -332,3 +332,216 @@ fn release(queues: &mut Queues, internal: &mut InternalCache, node: NodeId) {
         internal.release(flow);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::HashKey;
+    use crate::config::StartupResync;
+    use crate::wire::{self, Change, EncodeOptions, Timeouts, WindowScales, encode_control, encode_flow};
+    use alloc::string::String;
+    use alloc::vec::Vec;
+    use core::num::{NonZeroU16, NonZeroU32};
+
+    const WINDOW: u16 = 5;
+
+    /// A machine that has taken message 100, with messages 200 to 204 unacknowledged.
+    struct Bench {
+        ftfw: Ftfw,
+        queues: Queues,
+        internal: InternalCache,
+        stats: ReceiveStats,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let config = FtfwConfig {
+                ack_window: NonZeroU16::new(WINDOW).unwrap(),
+                resend_queue_len_max: NonZeroU32::new(100).unwrap(),
+                startup_resync: StartupResync::Off,
+            };
+            let mut ftfw = Ftfw::new(config);
+            ftfw.tracker.store(Seq(100));
+            (ftfw.run_from, ftfw.credit) = (Some(Seq(100)), WINDOW - 1);
+            let mut queues = Queues::default();
+            for seq in 200..205 {
+                queues.push_tx(Element::Control(ControlMessage::Resync));
+                let (node, _) = queues.pop_tx().unwrap();
+                queues.push_resend(node, Seq(seq));
+            }
+            let internal = InternalCache::new(NonZeroU32::new(10).unwrap(), HashKey(1, 2));
+            Self {
+                ftfw,
+                queues,
+                internal,
+                stats: ReceiveStats::default(),
+            }
+        }
+
+        fn receive(&mut self, bytes: &[u8]) -> Outcome {
+            let message = wire::messages(bytes).next().unwrap().unwrap();
+            let outcome = self
+                .ftfw
+                .receive(&message, &mut self.queues, &mut self.internal, &mut self.stats);
+            self.queues.check_invariants();
+            outcome
+        }
+
+        /// Tells what is to be sent and how many elements still wait.
+        fn tell(&mut self) -> String {
+            let mut told = Vec::new();
+            while let Some((node, element)) = self.queues.pop_tx() {
+                self.queues.free(node);
+                told.push(match element {
+                    Element::Flow(_) => "flow".into(),
+                    Element::Control(ControlMessage::Alive) => "ALIVE".into(),
+                    Element::Control(ControlMessage::Resync) => "RESYNC".into(),
+                    Element::Control(ControlMessage::Ack(range)) => {
+                        alloc::format!("ACK {}-{}", range.from.0, range.to.0)
+                    }
+                    Element::Control(ControlMessage::Nack(range)) => {
+                        alloc::format!("NACK {}-{}", range.from.0, range.to.0)
+                    }
+                });
+            }
+            alloc::format!("{} | {} wait", told.join(" "), self.queues.resend_len())
+        }
+    }
+
+    fn control(message: ControlMessage, hello: Flags, seq: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_control(&mut bytes, message, hello, Seq(seq));
+        bytes
+    }
+
+    fn data(seq: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let flow = crate::testing::tcp(1, crate::flow::TcpState::ESTABLISHED);
+        let options = EncodeOptions {
+            timeouts: Timeouts::Send,
+            window_scales: WindowScales::Omit,
+        };
+        encode_flow(&mut bytes, Change::New, Flags::NONE, Seq(seq), &flow, options);
+        bytes
+    }
+
+    #[test]
+    fn every_message_in_every_position_is_answered_as_told() {
+        use ControlMessage::{Ack, Alive, Nack, Resync};
+        let range = |from, to| SeqRange {
+            from: Seq(from),
+            to: Seq(to),
+        };
+        let asked = Some(BulkCause::PeerAsked);
+        let (data_at, at) = (data, |message| move |seq| control(message, Flags::NONE, seq));
+        type Make<'a> = &'a dyn Fn(u32) -> Vec<u8>;
+        let (ack, nack) = (at(Ack(range(201, 202))), at(Nack(range(203, 900))));
+        let (resync, alive) = (at(Resync), at(Alive));
+        let messages: [(&str, Make<'_>, &str, u32, Option<BulkCause>); 5] = [
+            ("data", &data_at, "", 5, None),
+            ("ACK", &ack, "", 3, None),
+            ("NACK", &nack, "RESYNC RESYNC ", 3, None),
+            ("RESYNC", &resync, "", 5, asked),
+            ("ALIVE", &alive, "", 5, None),
+        ];
+        for (name, make, resent, waiting, bulk) in messages {
+            for (position, seq) in [("in sequence", 101), ("after", 104), ("before", 100)] {
+                let mut bench = Bench::new();
+                let outcome = bench.receive(&make(seq));
+                let context = alloc::format!("{name} {position}");
+                let want = match position {
+                    "in sequence" => alloc::format!("{} | {waiting} wait", resent.trim_end()),
+                    "after" => alloc::format!("{resent}ACK 100-100 NACK 101-103 | {waiting} wait"),
+                    _ => " | 5 wait".into(),
+                };
+                assert_eq!(bench.tell(), want, "{context}");
+                let is_taken = position != "before";
+                assert_eq!(outcome.bulk, bulk.filter(|_| is_taken), "{context}");
+                assert_eq!(outcome.verdict != Verdict::Dropped, is_taken, "{context}");
+            }
+        }
+    }
+
+    #[test]
+    fn hello_frees_what_waited_whatever_its_number() {
+        for seq in [100, 101, 104, 7] {
+            let mut bench = Bench::new();
+            let outcome = bench.receive(&control(ControlMessage::Alive, Flags::HELLO, seq));
+            assert_eq!(outcome.bulk, Some(BulkCause::PeerRestarted), "seq {seq}");
+            assert_eq!(
+                bench.tell(),
+                " | 0 wait",
+                "seq {seq}: no gap is seen in a new process"
+            );
+            assert!(bench.ftfw.next_flags().contains(Flags::HELLO_BACK));
+            assert!(
+                !bench.ftfw.next_flags().contains(Flags::HELLO_BACK),
+                "one answer a HELLO"
+            );
+        }
+    }
+
+    #[test]
+    fn a_window_of_one_still_forces_acknowledgements_after_a_loss() {
+        let mut bench = Bench::new();
+        bench.ftfw.config.ack_window = NonZeroU16::MIN;
+        bench.receive(&data(104));
+        bench.tell();
+        bench.receive(&data(105));
+        assert_eq!(bench.tell(), "ACK 104-105 | 5 wait");
+    }
+
+    #[test]
+    fn the_alive_timer_acknowledges_without_restoring_the_credit() {
+        let mut bench = Bench::new();
+        bench.ftfw.alive(&mut bench.queues);
+        assert_eq!(bench.tell(), "ACK 100-100 | 5 wait");
+        bench.ftfw.alive(&mut bench.queues);
+        assert_eq!(bench.tell(), "ALIVE | 5 wait");
+        for seq in 101..=104 {
+            bench.receive(&data(seq));
+        }
+        assert_eq!(
+            bench.tell(),
+            "ACK 101-104 | 5 wait",
+            "four more make five since the last forced one"
+        );
+    }
+
+    #[test]
+    fn a_full_resend_queue_drops_its_oldest_and_remembers_that_a_flow_is_lost() {
+        let mut bench = Bench::new();
+        bench.ftfw.config.resend_queue_len_max = NonZeroU32::new(5).unwrap();
+        for seq in 205..=206 {
+            let node = bench.queues.push_tx(Element::Control(ControlMessage::Resync));
+            bench.queues.pop_tx();
+            let element = Element::Control(ControlMessage::Resync);
+            bench.ftfw.sent(
+                Sent {
+                    node,
+                    seq: Seq(seq),
+                    element,
+                },
+                &mut bench.queues,
+                &mut bench.internal,
+            );
+        }
+        assert_eq!((bench.ftfw.overflowed(), bench.queues.resend_len()), (2, 5));
+        assert_eq!(bench.queues.oldest_sent().unwrap().seq, Seq(202));
+        bench.ftfw.dropped = Some((Seq(190), Seq(195)));
+        let nack = |from, to| {
+            control(
+                ControlMessage::Nack(SeqRange {
+                    from: Seq(from),
+                    to: Seq(to),
+                }),
+                Flags::NONE,
+                101,
+            )
+        };
+        assert_eq!(
+            bench.receive(&nack(180, 192)).bulk,
+            Some(BulkCause::LostBeyondResend)
+        );
+    }
+}
