@@ -16,10 +16,9 @@ const INTERFACE_MAX: usize = 15;
 const NAME_MAX: usize = 16;
 
 /// A word and the clause that it belongs to.
-#[derive(Clone, Copy)]
 pub(crate) struct Argument<'a> {
-    pub(crate) clause: &'a str,
-    pub(crate) token: Token<'a>,
+    clause: &'a str,
+    token: &'a Token<'a>,
 }
 
 impl Kind {
@@ -53,15 +52,19 @@ impl Kind {
     }
 }
 
-impl Argument<'_> {
+impl<'a> Argument<'a> {
+    pub(crate) fn new(clause: &'a str, token: &'a Token<'a>) -> Self {
+        Self { clause, token }
+    }
+
     /// Reads the word as a value of the given kind.
-    pub(crate) fn read(self, kind: Kind) -> Result<Value, Diagnostic> {
+    pub(crate) fn read(&self, kind: Kind) -> Result<Value, Diagnostic> {
         match self.token.kind {
-            TokenKind::Quoted | TokenKind::Stray => return Err(bad_character(&self.token)),
+            TokenKind::Quoted | TokenKind::Stray => return Err(bad_character(self.token)),
             TokenKind::Path | TokenKind::Word | TokenKind::Open | TokenKind::Close => {}
         }
         if !matches!(kind, Kind::Interface)
-            && let Some(separator) = separator(&self.token)
+            && let Some(separator) = separator(self.token)
         {
             return Err(separator);
         }

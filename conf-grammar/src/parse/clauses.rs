@@ -3,6 +3,10 @@
 //! After a mistake the reader goes on at the next line or at the next clause of the block, so that one
 //! run finds them all and none of them twice.
 
+mod lists;
+#[cfg(test)]
+mod tests;
+
 use crate::diagnose::suggest::closest;
 use crate::diagnose::{Code, Diagnostic, Sink, echo};
 use crate::parse::argument::Argument;
@@ -40,12 +44,27 @@ pub(crate) fn read_file(nodes: &[Node<'_>], text: &Text<'_>, sink: &mut Sink) ->
 /// The clause could not be read; the reason is in the sink.
 struct Failed;
 
+/// A place in the content of a block.
 struct Cursor<'n, 'a> {
+    block: &'static BlockSpec,
     nodes: &'n [Node<'a>],
     at: usize,
 }
 
 impl<'n, 'a> Cursor<'n, 'a> {
+    fn new(kind: BlockKind, nodes: &'n [Node<'a>]) -> Self {
+        Self {
+            block: schema::block(kind),
+            nodes,
+            at: 0,
+        }
+    }
+
+    /// Whether the token is the name of a clause of this block.
+    fn is_clause(&self, token: &Token<'_>) -> bool {
+        self.block.clause(token.text).is_some()
+    }
+
     fn peek(&self) -> Option<&'n Node<'a>> {
         self.nodes.get(self.at)
     }
@@ -84,27 +103,26 @@ struct Reader<'s> {
 impl Reader<'_> {
     /// Reads the content of a block; `home` is the keyword that begins it.
     fn clauses(&mut self, nodes: &[Node<'_>], kind: BlockKind, home: Option<Span>) -> Vec<Clause> {
-        let block = schema::block(kind);
-        let mut cursor = Cursor { nodes, at: 0 };
+        let mut cursor = Cursor::new(kind, nodes);
         let mut found = Vec::new();
         while let Some(node) = cursor.peek() {
             if self.sink.is_full() {
                 break;
             }
             match node {
-                Node::Word(token) => match block.clause(token.text) {
+                Node::Word(token) => match cursor.block.clause(token.text) {
                     Some(spec) => {
                         cursor.advance();
-                        found.push(self.clause(spec, token, &mut cursor, block));
+                        found.push(self.clause(spec, token, &mut cursor));
                     }
                     None => {
                         self.unknown(token, kind, home, cursor.follows_word());
                         cursor.advance();
-                        recover(&mut cursor, block);
+                        recover(&mut cursor);
                     }
                 },
                 Node::Block(inner) => {
-                    let message = format!("a `{{` in {} without a clause before it", block.title);
+                    let message = format!("a `{{` in {} without a clause before it", cursor.block.title);
                     self.sink
                         .push(Diagnostic::error(Code::UnexpectedToken, inner.open, message));
                     cursor.advance();
@@ -114,13 +132,7 @@ impl Reader<'_> {
         found
     }
 
-    fn clause(
-        &mut self,
-        spec: &'static ClauseSpec,
-        head: &Token<'_>,
-        cursor: &mut Cursor<'_, '_>,
-        block: &'static BlockSpec,
-    ) -> Clause {
+    fn clause(&mut self, spec: &'static ClauseSpec, head: &Token<'_>, cursor: &mut Cursor<'_, '_>) -> Clause {
         let mut clause = Clause {
             name: spec.name,
             spec,
@@ -132,7 +144,7 @@ impl Reader<'_> {
         };
         let mut is_read = true;
         for kind in spec.args {
-            match self.argument(*kind, head, cursor, block) {
+            match self.argument(*kind, head, cursor) {
                 Ok(values) => clause.args.extend(values),
                 Err(Failed) => {
                     is_read = false;
@@ -147,9 +159,9 @@ impl Reader<'_> {
             Body::OfMode => Some(clause.mode().map(ModeName::block)),
         };
         match body {
-            Some(kind) => self.body(&mut clause, kind, is_read, cursor, block),
+            Some(kind) => self.body(&mut clause, kind, is_read, cursor),
             None if is_read => {}
-            None => recover(cursor, block),
+            None => recover(cursor),
         }
         clause.whole = cursor.passed().map_or(head.span, |last| head.span.to(last));
         if is_read {
@@ -164,7 +176,6 @@ impl Reader<'_> {
         kind: Kind,
         head: &Token<'_>,
         cursor: &mut Cursor<'_, '_>,
-        block: &'static BlockSpec,
     ) -> Result<Vec<(Value, Span)>, Failed> {
         let next = cursor.peek_word();
         if matches!(kind, Kind::States) {
@@ -185,9 +196,9 @@ impl Reader<'_> {
                 return Ok(Vec::new());
             };
             cursor.advance();
-            return self.required(kind, from, cursor, block).map(|value| vec![value]);
+            return self.required(kind, from, cursor).map(|value| vec![value]);
         }
-        self.required(kind, head, cursor, block).map(|value| vec![value])
+        self.required(kind, head, cursor).map(|value| vec![value])
     }
 
     fn required(
@@ -195,20 +206,13 @@ impl Reader<'_> {
         kind: Kind,
         head: &Token<'_>,
         cursor: &mut Cursor<'_, '_>,
-        block: &'static BlockSpec,
     ) -> Result<(Value, Span), Failed> {
-        let begins_clause = |token: &Token<'_>| {
-            block.clause(token.text).is_some() && (token.is_first_on_line || !kind.takes_any_word())
-        };
+        let begins_clause =
+            |token: &Token<'_>| cursor.is_clause(token) && (token.is_first_on_line || !kind.takes_any_word());
         let Some(token) = cursor.peek_word().filter(|token| !begins_clause(token)) else {
             return Err(self.missing(kind, head));
         };
-        match (Argument {
-            clause: head.text,
-            token: *token,
-        })
-        .read(kind)
-        {
+        match Argument::new(head.text, token).read(kind) {
             Ok(value) => {
                 cursor.advance();
                 Ok((value, token.span))
@@ -239,11 +243,10 @@ impl Reader<'_> {
         kind: Option<BlockKind>,
         is_read: bool,
         cursor: &mut Cursor<'_, '_>,
-        block: &'static BlockSpec,
     ) {
         let mut is_told = !is_read;
         while let Some(token) = cursor.peek_word() {
-            if token.is_first_on_line || block.clause(token.text).is_some() {
+            if token.is_first_on_line || cursor.is_clause(token) {
                 break;
             }
             if !is_told {
@@ -287,108 +290,6 @@ impl Reader<'_> {
             Content::List(entry) => clause.items = self.list(clause.name, entry, &inner.nodes),
             Content::States => clause.items = self.states(clause, &inner.nodes),
         }
-    }
-
-    fn list(&mut self, name: &str, kind: Kind, nodes: &[Node<'_>]) -> Vec<(Value, Span)> {
-        let mut items = Vec::new();
-        for node in nodes {
-            let token = match node {
-                Node::Word(token) => token,
-                Node::Block(inner) => {
-                    let message = format!("a `{{` in the list of `{name}`");
-                    self.sink
-                        .push(Diagnostic::error(Code::UnexpectedToken, inner.open, message));
-                    break;
-                }
-            };
-            match (Argument {
-                clause: name,
-                token: *token,
-            })
-            .read(kind)
-            {
-                Ok(value) => items.push((value, token.span)),
-                Err(error) => {
-                    let is_separator = error.code == Code::UnexpectedToken;
-                    self.report(token, error);
-                    if is_separator || self.sink.is_full() {
-                        break;
-                    }
-                }
-            }
-        }
-        items
-    }
-
-    fn states(&mut self, clause: &Clause, nodes: &[Node<'_>]) -> Vec<(Value, Span)> {
-        let mut cursor = Cursor { nodes, at: 0 };
-        let mut items = Vec::new();
-        while cursor.peek().is_some() && !self.sink.is_full() {
-            if let Some(Node::Block(inner)) = cursor.peek() {
-                let message = format!("a `{{` in the list of `{}`", clause.name);
-                self.sink
-                    .push(Diagnostic::error(Code::UnexpectedToken, inner.open, message));
-                break;
-            }
-            let Some(first) = cursor.peek_word() else { break };
-            if let Ok(states) = self.state_group(first, &mut cursor) {
-                items.extend(states);
-            }
-        }
-        items
-    }
-
-    /// Reads TCP states up to `for TCP`; `head` is blamed if that is missing and no state is there.
-    fn state_group(
-        &mut self,
-        head: &Token<'_>,
-        cursor: &mut Cursor<'_, '_>,
-    ) -> Result<Vec<(Value, Span)>, Failed> {
-        let mut states = Vec::new();
-        let mut last = head;
-        let mut is_read = true;
-        while let Some(token) = cursor.peek_word() {
-            cursor.advance();
-            if token.text == "for" {
-                return self.for_tcp(token, cursor).map(|()| states);
-            }
-            match (Argument {
-                clause: "State",
-                token: *token,
-            })
-            .read(Kind::States)
-            {
-                Ok(value) => states.push((value, token.span)),
-                Err(error) => {
-                    self.report(token, error);
-                    is_read = false;
-                }
-            }
-            last = token;
-        }
-        if is_read {
-            let message = "the TCP states need `for TCP` behind them";
-            self.sink
-                .push(Diagnostic::error(Code::MissingValue, last.span, message));
-        }
-        Err(Failed)
-    }
-
-    fn for_tcp(&mut self, head: &Token<'_>, cursor: &mut Cursor<'_, '_>) -> Result<(), Failed> {
-        let Some(token) = cursor.peek_word() else {
-            let message = "`for` needs `TCP` behind it";
-            self.sink
-                .push(Diagnostic::error(Code::MissingValue, head.span, message));
-            return Err(Failed);
-        };
-        cursor.advance();
-        if token.text == "TCP" {
-            return Ok(());
-        }
-        let message = format!("`for` takes `TCP`, not {}", echo(token.text));
-        let error = Diagnostic::error(Code::UnexpectedToken, token.span, message);
-        self.report(token, suggest(error, token.text, ["TCP"]));
-        Err(Failed)
     }
 
     /// Reports a word that begins no clause of the block.
@@ -507,15 +408,12 @@ impl Clause {
 
 /// Skips what belongs to a clause in error: the rest of its line up to another clause of the block, and
 /// the block behind it.
-fn recover(cursor: &mut Cursor<'_, '_>, block: &BlockSpec) {
+fn recover(cursor: &mut Cursor<'_, '_>) {
     while let Some(node) = cursor.peek() {
         match node {
-            Node::Word(token) if token.is_first_on_line || block.clause(token.text).is_some() => return,
+            Node::Word(token) if token.is_first_on_line || cursor.is_clause(token) => return,
             Node::Word(_) => cursor.advance(),
             Node::Block(_) => return cursor.advance(),
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -200,3 +200,77 @@ impl<'a> Builder<'a> {
         self.add(Node::Word(token));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::lexer;
+    use crate::parse::text::Text;
+
+    /// The tree as text, `!` where a brace is missing, and the codes with their lines.
+    fn outline(source: &str) -> (String, Vec<String>) {
+        let text = Text::decode(source.as_bytes());
+        let mut sink = Sink::default();
+        let nodes = build(&lexer::tokens(&text).unwrap(), &mut sink);
+        let found = sink.into_sorted();
+        (
+            draw(&nodes),
+            found
+                .iter()
+                .map(|d| format!("{}@{}", d.code, d.span.location.line))
+                .collect(),
+        )
+    }
+
+    fn draw(nodes: &[Node<'_>]) -> String {
+        let draw_one = |node: &Node<'_>| match node {
+            Node::Word(token) => token.text.to_owned(),
+            Node::Block(block) => {
+                let end = if block.close.is_some() { "" } else { "!" };
+                format!("({}){end}", draw(&block.nodes))
+            }
+        };
+        nodes.iter().map(draw_one).collect::<Vec<String>>().join(" ")
+    }
+
+    #[test]
+    fn balanced_braces_are_not_judged_by_their_layout() {
+        let (tree, found) = outline("General {\nUNIX {\n\t\t\tPath /x\n}\n\t}\nStats {\n\t\t}\n");
+        assert_eq!(tree, "General (UNIX (Path /x)) Stats ()");
+        assert!(found.is_empty());
+    }
+
+    #[test]
+    fn without_indentation_the_outer_block_is_the_open_one() {
+        let (tree, _) = outline("General {\nUNIX {\nPath /x\n}\nHashSize 1\n");
+        assert_eq!(tree, "General (UNIX (Path /x) HashSize 1)!");
+    }
+
+    #[test]
+    fn a_closing_brace_below_an_outer_line_closes_that_block() {
+        let (tree, _) =
+            outline("General {\n\tFilter {\n\t\tState Accept {\n\t\t\tCLOSE\n\t}\n\tHashSize 1\n}\n");
+        assert_eq!(tree, "General (Filter (State Accept (CLOSE)!) HashSize 1)");
+    }
+
+    #[test]
+    fn a_section_ends_the_blocks_that_are_open() {
+        let (tree, _) = outline("Sync {\n\tMode FTFW {\nGeneral {\n}\nStats {\n}\n");
+        assert_eq!(tree, "Sync (Mode FTFW ()!)! General () Stats ()");
+    }
+
+    #[test]
+    fn a_surplus_brace_is_the_one_that_fits_no_line() {
+        let (tree, found) = outline("General {\n\tHashSize 1\n\t}\n\tHashLimit 2\n}\n");
+        assert_eq!(tree, "General (HashSize 1 HashLimit 2)");
+        assert_eq!(found, ["unmatched-brace@3"]);
+    }
+
+    #[test]
+    fn depth_is_bounded_and_what_follows_is_read() {
+        let source = format!("{}\n{}\nStats {{ }}", "x {".repeat(40), "}".repeat(40));
+        let (tree, found) = outline(&source);
+        assert_eq!(found, ["unexpected-token@1"]);
+        assert!(tree.ends_with(") Stats ()"), "{tree}");
+    }
+}
