@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use netns_tests::Daemon::Stock;
-use netns_tests::{Cluster, Daemon, Setup, TEMPLATE, flows, on_real_kernels};
+use netns_tests::{Cluster, Daemon, Setup, TEMPLATE, flows, ftp, on_real_kernels};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// Events carry a lifetime once, at the change; what is committed is that, less the time since.
@@ -19,13 +19,14 @@ fn stock_to_stock_over_ftfw() -> Result<()> {
 fn replicates(setup: Setup, from: Daemon, to: Daemon, n_flows: u16) -> Result<()> {
     on_real_kernels(|| {
         let cluster = setup.start(from, to)?;
+        let _session = ftp::open(&cluster)?;
         flows::create(&cluster.fw1, 0, n_flows)?;
         cache_equals_kernel(&cluster, from, "created")?;
         flows::update(&cluster.fw1, n_flows)?;
         cache_equals_kernel(&cluster, from, "updated")?;
         flows::delete_half(&cluster.fw1)?;
         cache_equals_kernel(&cluster, from, "deleted")?;
-        kernels_equal_after_commit(&cluster, from)?;
+        kernels_equal_after_commit(&cluster, from, to)?;
         flows::delete_all(&cluster.fw1)?;
         cache_equals_kernel(&cluster, from, "flushed")
     })
@@ -39,12 +40,22 @@ fn cache_equals_kernel(cluster: &Cluster, sender: Daemon, step: &str) -> Result<
     })
 }
 
-fn kernels_equal_after_commit(cluster: &Cluster, sender: Daemon) -> Result<()> {
+fn kernels_equal_after_commit(cluster: &Cluster, sender: Daemon, committer: Daemon) -> Result<()> {
     cluster.fw2.control(&["-c"])?;
     let wanted = cluster.fw1.kernel()?.as_told_by(sender);
     let is = cluster.fw2.kernel()?.as_told_by(sender);
     is.clone()
         .without_timeouts()
         .ensure_equals(&wanted.clone().without_timeouts())?;
-    is.ensure_timeouts_near(&wanted, TIMEOUT_SLACK_SECS)
+    is.ensure_timeouts_near(&wanted, TIMEOUT_SLACK_SECS)?;
+    let (wanted, is) = (
+        cluster.fw1.saved(sender, committer)?,
+        cluster.fw2.saved(sender, committer)?,
+    );
+    let differing: Vec<_> = wanted.symmetric_difference(&is).take(10).collect();
+    ensure!(
+        differing.is_empty(),
+        "one kernel has these, the other has not: {differing:#?}"
+    );
+    Ok(())
 }

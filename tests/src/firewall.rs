@@ -1,5 +1,6 @@
 //! One firewall: its namespace and the daemon in it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::losses::kept_of_saved;
 use crate::netns::{Namespace, command};
 use crate::programs::{Daemon, conntrack};
 use crate::table::Table;
@@ -133,6 +135,20 @@ impl Firewall {
     pub fn kernel(&self) -> Result<Table> {
         let labels = self.conntrack(&["-L", "-o", "extended,labels"])?;
         Table::parse(&labels)
+    }
+
+    /// The kernel's table in the form that can be loaded again: shows status bits and SCTP tags besides.
+    ///
+    /// Only what a flow told by `sender` and committed by `committer` is known to keep.
+    ///
+    /// # Errors
+    /// When the tool fails.
+    pub fn saved(&self, sender: Daemon, committer: Daemon) -> Result<BTreeSet<String>> {
+        Ok(kept_of_saved(
+            &self.conntrack(&["-L", "-o", "save"])?,
+            sender,
+            committer,
+        ))
     }
 
     /// The internal cache, without `[active since]`.
