@@ -297,6 +297,7 @@ impl<H: Host> Shell<H> {
         self.read_events(now)?;
         self.read_links(now)?;
         self.drain(now);
+        let now = self.clock.now();
         let Self {
             engine, host, kernel, ..
         } = self;
