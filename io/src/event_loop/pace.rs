@@ -1,8 +1,12 @@
 //! When a busy socket is read.
 
+use std::io;
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use engine::time::Instant;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 
 use crate::link::Readable;
 
@@ -120,6 +124,18 @@ impl Pace {
                 self.state = if goes_on { timed } else { watched };
                 if goes_on { Watch::Keep } else { Watch::Start }
             }
+        }
+    }
+}
+
+impl Watch {
+    /// Does it.
+    pub(super) fn apply(self, registry: &Registry, fd: RawFd, token: Token) -> io::Result<()> {
+        match self {
+            Self::Keep => Ok(()),
+            // What has arrived meanwhile counts as news.
+            Self::Start => registry.register(&mut SourceFd(&fd), token, Interest::READABLE),
+            Self::Stop => registry.deregister(&mut SourceFd(&fd)),
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroU16;
-use std::path::Path;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel as mpsc_channel};
 use std::thread::JoinHandle;
@@ -11,12 +12,13 @@ use engine::input::{CacheName, DumpFormat, Request, StatsTopic, Table};
 use engine::output::{Batch, FlowRequest};
 use engine::report::Report;
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, raise};
 use tempfile::TempDir;
 
 use super::*;
 use crate::control::ask;
 use crate::ctnetlink::{Delivery, RequestSocket};
-use crate::link::{Checksum, LinkSpec, TransportSpec, UdpSpec};
+use crate::link::{Checksum, Link, LinkSpec, TransportSpec, UdpSpec};
 
 const A: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
 const B: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -24,15 +26,20 @@ const B: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// Takes the thread into a network namespace of its own; `false`, with a line, if that may not be.
 fn enter_namespace() -> bool {
     if let Err(errno) = unshare(CloneFlags::CLONE_NEWNET) {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "in CI a skip is a failure: {errno}"
+        );
         eprintln!("skipped, because no network namespace can be made: {errno}");
         return false;
     }
-    let up = Command::new("ip")
-        .args(["link", "set", "lo", "up"])
-        .status()
-        .unwrap();
-    assert!(up.success());
+    ip("link set lo up");
     true
+}
+
+fn ip(args: &str) {
+    let status = Command::new("ip").args(args.split(' ')).status().unwrap();
+    assert!(status.success(), "ip {args}");
 }
 
 /// Sends the lines that an operator would read to the test.
@@ -48,7 +55,9 @@ impl Host for TestHost {
         let _sent = self.0.send(report.to_string());
     }
 
-    fn reopen_logs(&mut self) {}
+    fn reopen_logs(&mut self) {
+        let _sent = self.0.send("logs reopened".to_owned());
+    }
 
     fn keep_alive(&mut self) {}
 }
@@ -60,24 +69,51 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Starts one in the namespace of this thread.
+    /// Starts one in the namespace of this thread, over the loopback interface.
     fn start(dir: &Path, local: IpAddr, peer: IpAddr) -> Self {
+        let (daemon, run) = Self::prepare(dir, "lo", local, peer, 8 * 1024 * 1024);
+        run.send(()).unwrap();
+        daemon
+    }
+
+    /// Opens the sockets of one, that turns once it is told to.
+    fn prepare(
+        dir: &Path,
+        interface: &'static str,
+        local: IpAddr,
+        peer: IpAddr,
+        buffer_len: usize,
+    ) -> (Self, Sender<()>) {
         let control = dir.join(local.to_string());
         let (sender, reports) = mpsc_channel();
+        let (run, may_run) = mpsc_channel();
         let path = control.clone();
         let thread = std::thread::spawn(move || {
             let host = TestHost(sender.clone());
-            let shell = Shell::new(parts(path, local, peer, host)).unwrap();
+            let parts = parts(path, open_link(interface, local, peer), host, buffer_len);
+            let shell = Shell::new(parts).unwrap();
             sender.send("ready".to_owned()).unwrap();
+            may_run.recv().unwrap();
             // This is where the process would end.
             shell.run().map(drop)
         });
-        let ready = reports.iter().find(|line| line == "ready");
-        assert!(ready.is_some(), "the daemon of {local} did not start");
-        Self {
+        let daemon = Self {
             control,
             reports,
             thread,
+        };
+        daemon.wait_for("ready");
+        (daemon, run)
+    }
+
+    /// Waits until this is reported.
+    fn wait_for(&self, report: &str) {
+        loop {
+            match self.reports.recv_timeout(Duration::from_secs(20)) {
+                Ok(line) if line == report => return,
+                Ok(_) => {}
+                Err(error) => panic!("want \"{report}\": {error}"),
+            }
         }
     }
 
@@ -118,7 +154,7 @@ impl Daemon {
     }
 }
 
-fn parts(control_path: PathBuf, local: IpAddr, peer: IpAddr, host: TestHost) -> Parts<TestHost> {
+fn open_link(interface: &str, local: IpAddr, peer: IpAddr) -> Link {
     let udp = UdpSpec {
         local,
         peer,
@@ -128,10 +164,13 @@ fn parts(control_path: PathBuf, local: IpAddr, peer: IpAddr, host: TestHost) -> 
         receive_buffer_len: None,
     };
     let spec = LinkSpec {
-        interface: "lo".to_owned(),
+        interface: interface.to_owned(),
         transport: TransportSpec::Udp(udp),
     };
-    let link = Link::open(&spec).unwrap();
+    Link::open(&spec).unwrap()
+}
+
+fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -> Parts<TestHost> {
     let config = Config {
         mode: Mode::Ftfw(FtfwConfig {
             ack_window: NonZeroU16::new(300).unwrap(),
@@ -151,8 +190,8 @@ fn parts(control_path: PathBuf, local: IpAddr, peer: IpAddr, host: TestHost) -> 
         limits: Limits::default(),
     };
     let kernel = Kernel::open(&KernelOptions {
-        buffer_len: Some(8 * 1024 * 1024),
-        buffer_len_max: 16 * 1024 * 1024,
+        buffer_len: Some(buffer_len),
+        buffer_len_max: 8 * 1024 * 1024,
         tables: Table::Flows,
         delivery: Delivery::BestEffort,
     })
@@ -166,7 +205,7 @@ fn parts(control_path: PathBuf, local: IpAddr, peer: IpAddr, host: TestHost) -> 
         kernel,
         control_path,
         config,
-        seed: Seed(7),
+        seed: engine::Seed(7),
         host,
         options,
     }
@@ -192,6 +231,22 @@ fn udp_flow(n: u16) -> Flow {
     flow
 }
 
+/// Creates as many flows in the kernel of this namespace.
+fn create_flows(requests: &mut RequestSocket, n_flows: u16) {
+    let flows: Vec<_> = (1000..1000 + n_flows)
+        .map(udp_flow)
+        .map(FlowRequest::Create)
+        .collect();
+    let mut failures = Vec::new();
+    for flows in flows.chunks(100) {
+        let batch = Batch {
+            requests: flows.to_vec(),
+        };
+        requests.execute(&batch, |_, _| {}, &mut failures).unwrap();
+    }
+    assert_eq!(failures, []);
+}
+
 #[test]
 fn flows_of_the_kernel_reach_the_external_cache_of_the_peer() {
     if !enter_namespace() {
@@ -199,16 +254,8 @@ fn flows_of_the_kernel_reach_the_external_cache_of_the_peer() {
     }
     let dir = TempDir::new().unwrap();
     let [a, b] = [(A, B), (B, A)].map(|(local, peer)| Daemon::start(dir.path(), local, peer));
-    let mut requests = RequestSocket::open().unwrap();
-    let mut failures = Vec::new();
-    for n in 0..20 {
-        let flows = (1000 + n * 100..1100 + n * 100).map(|n| FlowRequest::Create(udp_flow(n)));
-        let batch = Batch {
-            requests: flows.collect(),
-        };
-        requests.execute(&batch, |_, _| {}, &mut failures).unwrap();
-    }
-    assert_eq!(failures, []);
+    let _silent_client = UnixStream::connect(&a.control).unwrap();
+    create_flows(&mut RequestSocket::open().unwrap(), 2000);
     // Both listen to the same table, so each has all flows in both caches.
     for daemon in [&a, &b] {
         let external = daemon.external_until(|external| external.lines().count() == 2000);
@@ -232,25 +279,14 @@ fn flows_of_the_kernel_reach_the_external_cache_of_the_peer() {
 }
 
 #[test]
-fn a_commit_puts_the_external_cache_into_the_kernel_while_clients_are_served() {
+fn a_commit_puts_the_external_cache_into_the_kernel_before_its_client_returns() {
     if !enter_namespace() {
         return;
     }
     let dir = TempDir::new().unwrap();
     let [a, b] = [(A, B), (B, A)].map(|(local, peer)| Daemon::start(dir.path(), local, peer));
     let mut requests = RequestSocket::open().unwrap();
-    let flows = (1000..2000).map(|n| FlowRequest::Create(udp_flow(n)));
-    let mut failures = Vec::new();
-    requests
-        .execute(
-            &Batch {
-                requests: flows.collect(),
-            },
-            |_, _| {},
-            &mut failures,
-        )
-        .unwrap();
-    assert_eq!(failures, []);
+    create_flows(&mut requests, 1000);
     b.external_until(|external| external.lines().count() == 1000);
     a.stop();
     requests.flush(Table::Flows).unwrap();
@@ -265,4 +301,63 @@ fn a_commit_puts_the_external_cache_into_the_kernel_while_clients_are_served() {
         "{reports:?}"
     );
     b.stop();
+}
+
+#[test]
+fn an_overrun_is_counted_and_doubles_the_buffer() {
+    if !enter_namespace() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let (daemon, run) = Daemon::prepare(dir.path(), "lo", A, B, 64 * 1024);
+    create_flows(&mut RequestSocket::open().unwrap(), 200);
+    run.send(()).unwrap();
+    daemon.wait_for("netlink event socket buffer size has been doubled to 131072 bytes");
+    let runtime = daemon.ask(Request::Statistics(StatsTopic::Runtime));
+    assert!(
+        runtime.contains(&format!("netlink overrun:\t\t{:>12}\n", 1)),
+        "{runtime}"
+    );
+    assert!(
+        runtime.contains(&format!("current buffer size (in bytes):\t{:>12}\n", 131_072)),
+        "{runtime}"
+    );
+    daemon.stop();
+}
+
+#[test]
+fn an_interface_that_goes_down_is_told_and_shown() {
+    if !enter_namespace() {
+        return;
+    }
+    ip("link add sync0 type veth peer name sync1");
+    ip("link set sync1 up");
+    ip("link set sync0 up");
+    ip("address add 10.9.0.1/24 dev sync0");
+    let dir = TempDir::new().unwrap();
+    let [local, peer] = [1, 2].map(|n| IpAddr::V4(Ipv4Addr::new(10, 9, 0, n)));
+    let (daemon, run) = Daemon::prepare(dir.path(), "sync0", local, peer, 64 * 1024);
+    run.send(()).unwrap();
+    ip("link set sync1 down");
+    daemon.wait_for("interface `sync0` is up without a carrier");
+    let link = daemon.ask(Request::Statistics(StatsTopic::Link));
+    assert!(link.contains("device=sync0 status=NO-CARRIER"), "{link}");
+    ip("link delete sync0");
+    daemon.wait_for("interface `sync0` is down");
+    let link = daemon.ask(Request::Statistics(StatsTopic::Link));
+    assert!(link.contains("device=sync0 status=DOWN"), "{link}");
+    daemon.stop();
+}
+
+#[test]
+fn a_hangup_reopens_the_logs_and_ends_nothing() {
+    if !enter_namespace() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let daemon = Daemon::start(dir.path(), A, B);
+    raise(Signal::SIGHUP).unwrap();
+    daemon.wait_for("logs reopened");
+    assert_eq!(daemon.external(), "");
+    daemon.stop();
 }
