@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use conf_grammar::{Config, Outcome, Severity, parse, render};
 use proptest::prelude::*;
 
 const SIZE: usize = 1 << 20;
+
+static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| sample_files(""));
 
 fn sample_files(prefix: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
@@ -83,7 +86,7 @@ fn config(source: &[u8]) -> Config {
 
 #[test]
 fn every_prefix_of_a_sample_is_answered() {
-    for (_, source) in sample_files("") {
+    for (_, source) in FILES.iter() {
         for end in 0..source.len().min(1500) {
             parse_soundly(&source[..end]);
         }
@@ -92,7 +95,7 @@ fn every_prefix_of_a_sample_is_answered() {
 
 #[test]
 fn every_deleted_byte_of_a_sample_is_answered() {
-    for (_, source) in sample_files("") {
+    for (_, source) in FILES.iter() {
         for at in 0..source.len().min(1500) {
             let mut mutated = source.clone();
             mutated.remove(at);
@@ -209,7 +212,7 @@ const FAULTY_LINES: [&str; 14] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_are_answered(source in proptest::collection::vec(any::<u8>(), 0..400)) {
@@ -237,8 +240,7 @@ proptest! {
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
     ) {
-        let files = sample_files("");
-        let (_, mut source) = index.get(&files).clone();
+        let (_, mut source) = index.get(&FILES).clone();
         let at = at.index(source.len());
         source[at] = byte;
         parse_soundly(&source);

@@ -66,7 +66,7 @@ impl Reader<'_> {
         let mut states = Vec::new();
         let mut last = head;
         let mut is_read = true;
-        while let Some(token) = cursor.peek_word() {
+        while let Some(token) = cursor.peek_word().filter(|token| !cursor.is_clause(token)) {
             cursor.advance();
             if token.text == "for" {
                 return self.for_tcp(token, cursor).map(|()| states);

@@ -125,3 +125,10 @@ fn reading_goes_on_behind_a_clause_of_the_same_line() {
     let names: Vec<&str> = clauses[0].clauses.iter().map(|clause| clause.name).collect();
     assert_eq!(names, ["HashSize", "HashLimit", "UNIX", "LogFile"]);
 }
+
+#[test]
+fn states_without_an_end_do_not_swallow_the_next_clause() {
+    let found = errors("Sync { Replicate ESTABLISHED\nMode FTFW { }\nUDP { } }");
+    let codes: Vec<Code> = found.iter().map(|d| d.code).collect();
+    assert_eq!(codes, [Code::MissingValue]);
+}
