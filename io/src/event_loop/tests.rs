@@ -38,8 +38,12 @@ fn enter_namespace() -> bool {
 }
 
 fn ip(args: &str) {
-    let status = Command::new("ip").args(args.split(' ')).status().unwrap();
-    assert!(status.success(), "ip {args}");
+    run("ip", args);
+}
+
+fn run(program: &str, args: &str) {
+    let status = Command::new(program).args(args.split(' ')).status().unwrap();
+    assert!(status.success(), "{program} {args}");
 }
 
 /// Sends the lines that an operator would read to the test.
@@ -360,4 +364,46 @@ fn a_hangup_reopens_the_logs_and_ends_nothing() {
     daemon.wait_for("logs reopened");
     assert_eq!(daemon.external(), "");
     daemon.stop();
+}
+
+#[test]
+fn datagrams_that_find_no_room_leave_as_soon_as_there_is_some() {
+    if !enter_namespace() {
+        return;
+    }
+    ip("link add sync0 type veth peer name sync1");
+    ip("link set sync1 up");
+    ip("link set sync0 up");
+    ip("address add 10.9.0.1/24 dev sync0");
+    ip("neighbour add 10.9.0.2 lladdr 02:00:00:00:00:02 dev sync0");
+    // Fills the sender's buffer, and empties it within a tenth of a second.
+    run(
+        "tc",
+        "qdisc add dev sync0 root tbf rate 20mbit burst 2kb latency 10s",
+    );
+    let [local, peer] = [1, 2].map(|n| IpAddr::V4(Ipv4Addr::new(10, 9, 0, n)));
+    let mut poll = Poll::new().unwrap();
+    let mut links = Links::watch(vec![open_link("sync0", local, peer)], poll.registry(), 0).unwrap();
+    let (mut n_left, mut n_waiting) = (0, 0);
+    for _ in 0..200 {
+        match links.send(Channel(0), vec![0; 1400]) {
+            Sent::Now(_) => n_left += 1,
+            Sent::Later => n_waiting += 1,
+            Sent::Failed(_, error) => panic!("{error}"),
+        }
+    }
+    assert!(n_waiting > 0, "all {n_left} found room");
+    while links.has_waiting() {
+        links.watch_senders(poll.registry()).unwrap();
+        let mut events = Events::with_capacity(8);
+        poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+        assert!(!events.is_empty(), "the poll did not tell of room");
+        links.flush(|_, sent| match sent {
+            Sent::Now(_) => n_left += 1,
+            other @ (Sent::Later | Sent::Failed(..)) => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(n_left, 200);
+    links.watch_senders(poll.registry()).unwrap();
+    assert_eq!(links.stats()[0].sent.packets, 200);
 }
