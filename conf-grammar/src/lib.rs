@@ -4,6 +4,26 @@
 //! clauses by the table of `schema`, `model` combines them into a [`Config`] with every default filled
 //! in, `check` judges what remains, and [`render`] shows every finding with its source line.
 //!
+//! ```
+//! let source = b"Sync {
+//!     UDP {
+//!         IPv4_address 192.0.2.1
+//!         IPv4_Destination_Address 192.0.2.2
+//!         Port 3780
+//!         Interface eth2
+//!     }
+//! }";
+//! let outcome = conf_grammar::parse("conntrackd.conf", source);
+//! eprint!("{}", conf_grammar::render(&outcome.diagnostics, &outcome.file_name, source));
+//! let config = outcome.config.as_ref().expect("there are warnings, but no errors");
+//! let sync = config.sync().expect("the section is there");
+//! assert_eq!(sync.mode.value.name(), "FTFW");
+//! if let conf_grammar::Links::Udp(links) = &sync.links {
+//!     let port = links.as_slice()[0].transport.port;
+//!     assert_eq!(outcome.place(&port), "conntrackd.conf:5:14");
+//! }
+//! ```
+//!
 //! **Invariant:** nothing here opens a file, asks a name service or knows an interface; the crate
 //! depends on no other room of the workspace, and its only input is a slice of bytes.
 
@@ -63,15 +83,16 @@ impl Outcome {
 pub fn parse(file_name: &str, source: &[u8]) -> Outcome {
     let mut sink = diagnose::Sink::default();
     let file = parse::read(source, &mut sink);
-    let config = model::build::config(&file, &mut sink);
+    let config = file
+        .as_deref()
+        .and_then(|file| model::build::config(file, &mut sink));
     if let Some(config) = &config {
         check::check(config, &mut sink);
     }
-    let config = config.filter(|_| !sink.has_errors());
     Outcome {
         file_name: file_name.to_owned(),
-        config,
-        control_socket: model::build::control_socket(&file),
+        config: config.filter(|_| !sink.has_errors()),
+        control_socket: file.as_deref().and_then(model::build::control_socket),
         diagnostics: sink.into_sorted(),
     }
 }

@@ -35,6 +35,35 @@ fn check_general(clauses: &str, want: &[&str]) {
 }
 
 #[test]
+fn bytes_of_a_file() {
+    let found = |source: &[u8]| {
+        let outcome = parse("conntrackd.conf", source);
+        let codes: Vec<&str> = outcome
+            .diagnostics
+            .iter()
+            .map(|diagnostic| diagnostic.code.as_str())
+            .collect();
+        codes.join(" ")
+    };
+    let file = format!("# comment\n{SOCKET}\nStats {{ }}\n");
+    assert_eq!(found(file.as_bytes()), "");
+    assert_eq!(found(file.replace('\n', "\r\n").as_bytes()), "");
+    assert_eq!(found(file.replace('\n', "\r").as_bytes()), "cr-line-ends");
+    assert_eq!(found(format!("\u{FEFF}{file}").as_bytes()), "bom-skipped");
+    assert_eq!(
+        found(format!("{file}\u{FEFF}").as_bytes()),
+        "unexpected-character"
+    );
+    assert_eq!(
+        found(&[file.as_bytes(), b"# \xff \xfe\n"].concat()),
+        "bad-encoding bad-encoding"
+    );
+    assert_eq!(found(&[file.as_bytes(), b"\xff\n"].concat()), "bad-encoding");
+    let large = vec![b'\n'; (16 << 20) + 1];
+    assert_eq!(found(&large), "unreadable-file");
+}
+
+#[test]
 fn running_modes() {
     assert_eq!(
         found(&format!("{SOCKET} Stats {{ }} Sync {{ {LINK} }}")),

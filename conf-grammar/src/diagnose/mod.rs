@@ -122,7 +122,7 @@ impl Sink {
             return;
         }
         if *count == limit {
-            let message = format!("{limit} findings of this weight: the others are not shown");
+            let message = format!("{limit} findings of this weight: further ones are not shown");
             self.diagnostics
                 .push(Diagnostic::note(Code::TooMany, diagnostic.span, message));
         }

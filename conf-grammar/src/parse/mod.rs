@@ -17,23 +17,23 @@ use text::Text;
 /// Larger files are refused.
 const FILE_MAX: usize = 16 << 20;
 
-/// Reads a file and returns its sections; what is wrong goes to `sink`.
-pub(crate) fn read(source: &[u8], sink: &mut Sink) -> Vec<Clause> {
+/// Reads a file and returns its sections, `None` if it cannot be read at all; what is wrong goes to `sink`.
+pub(crate) fn read(source: &[u8], sink: &mut Sink) -> Option<Vec<Clause>> {
     if source.len() > FILE_MAX {
         let message = format!("the file has {} bytes, at most {FILE_MAX} are read", source.len());
         sink.push(Diagnostic::error(Code::UnreadableFile, Span::START, message));
-        return Vec::new();
+        return None;
     }
     let text = Text::decode(source);
     sink.extend(text.diagnostics());
     match lexer::tokens(&text) {
         Ok(tokens) => {
             let nodes = tree::build(&tokens, sink);
-            clauses::read_file(&nodes, &text, sink)
+            Some(clauses::read_file(&nodes, &text, sink))
         }
         Err(error) => {
             sink.push(error);
-            Vec::new()
+            None
         }
     }
 }

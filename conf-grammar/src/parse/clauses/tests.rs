@@ -35,7 +35,7 @@ fn around(kind: BlockKind) -> Option<[&'static str; 2]> {
 
 fn read(source: &str) -> (Vec<Clause>, Vec<Diagnostic>) {
     let mut sink = Sink::default();
-    let clauses = crate::parse::read(source.as_bytes(), &mut sink);
+    let clauses = crate::parse::read(source.as_bytes(), &mut sink).unwrap();
     (clauses, sink.into_sorted())
 }
 
