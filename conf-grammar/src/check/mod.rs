@@ -23,7 +23,7 @@ pub(crate) fn check(config: &Config, sink: &mut Sink) {
     }
 }
 
-/// Returns a warning about `setting`, if the file gives it.
+/// Warns about `setting`, if the file gives it.
 fn warn<T>(code: Code, setting: &Spanned<T>, message: &str, sink: &mut Sink) {
     if let Some(span) = setting.span {
         sink.push(Diagnostic::warning(code, span, message));
