@@ -1,0 +1,185 @@
+//! Life of the real daemon in the background, in a network namespace of its own.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getsid};
+use rustix::fs::FlockOperation;
+use tempfile::TempDir;
+
+#[test]
+fn a_daemon_in_the_background_serves_until_it_is_stopped() {
+    let Some(node) = Node::new() else { return };
+    let notify = node.path("notify");
+    let manager = UnixDatagram::bind(&notify).unwrap();
+
+    let started = node.run_with(&["-d"], &[("NOTIFY_SOCKET", &notify)]);
+    assert_success(&started);
+    assert_eq!(text(&started.stdout), "");
+    let pid = node.pid();
+    assert_eq!(
+        getsid(Some(pid)).unwrap(),
+        pid,
+        "it has left the terminal's session"
+    );
+    assert_eq!(heard(&manager), format!("MAINPID={pid}\nREADY=1"));
+    assert!(
+        node.log("log")
+            .contains("[notice] -- starting in daemon mode --\n")
+    );
+
+    let statistics = node.run(&["-s", "link"]);
+    assert_success(&statistics);
+    assert!(text(&statistics.stdout).starts_with("UDP traffic device=lo status=RUNNING role=ACTIVE:\n"));
+
+    let second = node.run(&["-d"]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        text(&second.stderr).contains(&format!("Process {pid} holds it.")),
+        "{second:?}"
+    );
+    assert_eq!(node.pid(), pid, "the first goes on");
+
+    assert_success(&node.run(&["-k"]));
+    assert!(!node.path("lock").exists() && !node.path("ctl").exists());
+    assert_eq!(heard(&manager), "STOPPING=1");
+    assert!(
+        node.log("log")
+            .ends_with("[notice] ---- shutdown received ----\n")
+    );
+}
+
+#[test]
+fn what_a_killed_daemon_leaves_behind_hinders_nobody() {
+    let Some(node) = Node::new() else { return };
+    assert_success(&node.run(&["-d"]));
+    kill(node.pid(), Signal::SIGKILL).unwrap();
+    // The kernel gives the lock up with the process.
+    let lock = File::open(node.path("lock")).unwrap();
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
+    drop(lock);
+    assert!(node.path("ctl").exists());
+
+    assert_success(&node.run(&["-d"]));
+    assert_success(&node.run(&["-s"]));
+    assert_success(&node.run(&["-k"]));
+}
+
+#[test]
+fn a_hangup_begins_the_log_anew() {
+    let Some(node) = Node::new() else { return };
+    assert_success(&node.run(&["-d"]));
+    fs::rename(node.path("log"), node.path("log.1")).unwrap();
+    kill(node.pid(), Signal::SIGHUP).unwrap();
+    // Each answer is a turn of the daemon's loop, and it looks at signals in every turn.
+    let is_reopened = (0..100).any(|_| {
+        assert_success(&node.run(&["-s"]));
+        node.path("log").exists()
+    });
+    assert!(is_reopened);
+    assert_success(&node.run(&["-k"]));
+    assert!(node.log("log.1").contains("initialization completed"));
+    assert!(node.log("log").contains("shutdown received"));
+}
+
+/// A network namespace and a directory for one daemon.
+struct Node {
+    dir: TempDir,
+}
+
+impl Node {
+    /// Takes this thread into a network namespace of its own; `None`, with a line, if that may not be.
+    fn new() -> Option<Self> {
+        if let Err(errno) = unshare(CloneFlags::CLONE_NEWNET) {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "in CI this test must run: {errno}"
+            );
+            let mut stderr = std::io::stderr().lock();
+            writeln!(
+                stderr,
+                "skipped, because no network namespace can be made: {errno}"
+            )
+            .unwrap();
+            return None;
+        }
+        assert_success(
+            &Command::new("ip")
+                .args(["link", "set", "lo", "up"])
+                .output()
+                .unwrap(),
+        );
+        let node = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let dir = node.dir.path().display();
+        let config = format!(
+            "Sync {{
+	Mode FTFW {{
+	}}
+	UDP {{
+		IPv4_address 127.0.0.1
+		IPv4_Destination_Address 127.0.0.2
+		Port 3780
+		Interface lo
+	}}
+}}
+General {{
+	LogFile {dir}/log
+	LockFile {dir}/lock
+	UNIX {{
+		Path {dir}/ctl
+	}}
+}}
+"
+        );
+        fs::write(node.path("conf"), config).unwrap();
+        Some(node)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.log("lock").trim().parse().unwrap())
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.run_with(args, &[])
+    }
+
+    fn run_with(&self, args: &[&str], env: &[(&str, &Path)]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_conntrackd"))
+            .arg("-C")
+            .arg(self.path("conf"))
+            .args(args)
+            .envs(env.iter().copied())
+            .output()
+            .unwrap()
+    }
+}
+
+fn assert_success(output: &Output) {
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap()
+}
+
+fn heard(manager: &UnixDatagram) -> String {
+    let mut bytes = [0; 128];
+    let len = manager.recv(&mut bytes).unwrap();
+    text(&bytes[..len]).to_owned()
+}
