@@ -45,6 +45,17 @@ pub enum Mode {
     Ftfw(FtfwConfig),
 }
 
+impl Mode {
+    /// Returns whether a resync is requested at start.
+    #[must_use]
+    pub const fn startup_resync(&self) -> StartupResync {
+        match self {
+            Self::Notrack(config) => config.startup_resync,
+            Self::Ftfw(config) => config.startup_resync,
+        }
+    }
+}
+
 /// What NOTRACK is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotrackConfig {

@@ -6,7 +6,7 @@ mod requests;
 use core::time::Duration;
 
 use crate::cache::{ExternalCache, HashKey, InternalCache};
-use crate::config::{Config, Mode, TcpWindowTracking};
+use crate::config::{Config, Mode, StartupResync, TcpWindowTracking};
 use crate::input::{Channel, ClientEvent, Input, LinkEvent};
 use crate::jobs::{self, Announce, CacheDumps, Commit, Flush, Resync};
 use crate::output::Output;
@@ -119,6 +119,10 @@ impl Engine {
             engine
                 .timers
                 .arm(Timer::StaleResend, now.saturating_add(STALE_RESEND_PERIOD));
+        }
+        if engine.config.mode.startup_resync() == StartupResync::On {
+            engine.out.report(Report::ResyncRequested);
+            engine.sync.request_resync();
         }
         engine.arm_reconcile();
         engine.resync.start(Announce::No, None, &mut engine.out);

@@ -196,7 +196,7 @@ impl fmt::Display for Report {
         match self {
             Self::ResyncRequested => f.write_str("resync requested"),
             Self::PeerRequestedResync => f.write_str("resync requested by other node"),
-            Self::PeerRestarted => f.write_str("the other node has restarted: it gets a bulk update unasked"),
+            Self::PeerRestarted => f.write_str("the other node has started: it gets a bulk update unasked"),
             Self::SendingBulk => f.write_str("sending bulk update"),
             Self::ResyncKernel => f.write_str("resync with master conntrack table"),
             Self::ResyncKernelExpectations => f.write_str("resync with master expect table"),

@@ -15,7 +15,7 @@ pub(crate) use bulk::{Bulk, BulkCause};
 pub(crate) use transmit::Transmitter;
 
 use crate::cache::{FlowId, InternalCache, NodeId};
-use crate::config::{Mode, StartupResync};
+use crate::config::Mode;
 use crate::seq::Seq;
 use crate::stats::{QueueStats, ReceiveStats, ResendElement, ResendQueueStats};
 use crate::wire::{ControlMessage, DecodeError, Flags, MessageView};
@@ -62,26 +62,20 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
-    /// Returns the machine of `mode` at process start; a resync is requested if the mode says so.
-    #[must_use]
+    /// Returns the machine of `mode` at process start.
     pub(crate) fn new(mode: Mode) -> Self {
-        let (machine, startup_resync, resend_queue_len_max) = match mode {
-            Mode::Notrack(config) => (Machine::Notrack(Notrack::default()), config.startup_resync, 0),
+        let (machine, resend_queue_len_max) = match mode {
+            Mode::Notrack(_) => (Machine::Notrack(Notrack::default()), 0),
             Mode::Ftfw(config) => (
                 Machine::Ftfw(Ftfw::new(config)),
-                config.startup_resync,
                 config.resend_queue_len_max.get(),
             ),
         };
-        let mut sync = Self {
+        Self {
             machine,
             queues: Queues::default(),
             resend_queue_len_max,
-        };
-        if startup_resync == StartupResync::On {
-            sync.request_resync();
         }
-        sync
     }
 
     /// Handles a message of the peer.
