@@ -80,7 +80,7 @@ impl<'a> Daemon<'a> {
         flows: u32,
         waiter: &Waiter,
     ) -> Result<Self> {
-        let stem = directory.join(format!("{}-{}", kind.name, place.name));
+        let stem = directory.join(place.name);
         let (config, log) = (stem.with_extension("conf"), stem.with_extension("log"));
         fs::write(&config, configuration(&stem, place, flows))?;
         let output = fs::File::create(&log)?;
@@ -249,6 +249,10 @@ General {{
 	NetlinkBufferSizeMaxGrowth 33554432
 	NetlinkOverrunResync on
 	EventIterationLimit 100
+	Scheduler {{
+		Type RR
+		Priority 99
+	}}
 }}
 "
     )

@@ -102,7 +102,10 @@ fn main() -> Result<()> {
         for index in order {
             let kind = &kinds[index];
             note(&format!("round {} of {}: {}", round + 1, args.rounds, kind.name))?;
-            let measured = scenario::measure(kind, load, directory.path(), &waiter).with_context(|| {
+            // A daemon that was killed leaves its lock file behind: each has a directory of its own.
+            let place = directory.path().join(format!("{}-{}", round + 1, kind.name));
+            std::fs::create_dir(&place).with_context(|| format!("make {}", place.display()))?;
+            let measured = scenario::measure(kind, load, &place, &waiter).with_context(|| {
                 format!("round {}, {} ({})", round + 1, kind.name, kind.program.display())
             })?;
             report.add(index, measured);
