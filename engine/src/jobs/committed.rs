@@ -1,7 +1,9 @@
 //! What a flow of the peer becomes in our kernel.
 
 use crate::config::TcpWindowTracking;
-use crate::flow::{Flow, Nat, ProtoState, Protocol, SctpState, Status, Synproxy, TcpFlags, TcpState, Tuple};
+use crate::flow::{
+    Flow, L4Key, Nat, ProtoState, Protocol, SctpState, Status, Synproxy, TcpFlags, TcpState, Tuple,
+};
 
 /// Seconds given to a flow whose own timeout has run out since its last message: the peer sends
 /// changes of state, not of timeout, so the flow may well be alive.
@@ -14,8 +16,10 @@ const EXPIRED_TIMEOUT_SECS: u32 = 60;
 #[must_use]
 pub(super) fn creation(flow: &Flow, timeout_secs: u32, tracking: TcpWindowTracking) -> Flow {
     let settable = !(Status::EXPECTED | Status::DYING);
+    let orig = with_ports(flow.orig);
     Flow {
-        reply: Some(flow.orig.mirrored()),
+        orig,
+        reply: Some(orig.mirrored()),
         nat: flow.nat_in_effect(),
         status: Some(flow.status.unwrap_or_default() & settable | Status::CONFIRMED),
         timeout_secs: Some(timeout_secs),
@@ -28,6 +32,19 @@ pub(super) fn creation(flow: &Flow, timeout_secs: u32, tracking: TcpWindowTracki
         secmark: None,
         secctx: None,
         ..flow.clone()
+    }
+}
+
+/// Returns the tuple with ports 0 if it was told without and the kernel insists on ports.
+///
+/// Stock daemons name no keys of GRE; those of plain GRE are 0.
+fn with_ports(told: Tuple) -> Tuple {
+    match told.key {
+        L4Key::None if told.proto.has_ports() => Tuple {
+            key: L4Key::Ports { src: 0, dst: 0 },
+            ..told
+        },
+        L4Key::None | L4Key::Ports { .. } | L4Key::Icmp { .. } => told,
     }
 }
 
@@ -175,6 +192,24 @@ mod tests {
             other @ (ProtoState::None | ProtoState::Sctp { .. } | ProtoState::Dccp { .. }) => {
                 panic!("a TCP flow has TCP state, not {other:?}")
             }
+        }
+    }
+
+    #[test]
+    fn a_flow_told_without_ports_is_created_with_ports_0_where_the_kernel_insists() {
+        let mut flow = told(1);
+        flow.orig.key = L4Key::None;
+        for (proto, key) in [
+            (Protocol::GRE, L4Key::Ports { src: 0, dst: 0 }),
+            (Protocol(99), L4Key::None),
+        ] {
+            flow.orig.proto = proto;
+            let request = creation(&flow, 9, TcpWindowTracking::Off);
+            assert_eq!(
+                (request.orig.key, request.reply.map(|reply| reply.key)),
+                (key, Some(key)),
+                "{proto:?}"
+            );
         }
     }
 
