@@ -2,13 +2,57 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use netns_tests::Daemon::Stock;
-use netns_tests::{Cluster, Daemon, Setup, TEMPLATE, flows, ftp, on_real_kernels};
+use anyhow::{Context, Result, ensure};
+use netns_tests::Daemon::{Ours, Stock};
+use netns_tests::{Cluster, Daemon, Link, Mode, Setup, TEMPLATE, flows, ftp, on_real_kernels};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// Events carry a lifetime once, at the change; what is committed is that, less the time since.
 const TIMEOUT_SLACK_SECS: u32 = 4;
+
+const OVER_IPV6: Setup = Setup {
+    link: Link::V6,
+    ..TEMPLATE
+};
+const NOTRACK: Setup = Setup {
+    mode: Mode::NoTrack,
+    ..TEMPLATE
+};
+
+#[test]
+fn ours_to_ours_over_ftfw() -> Result<()> {
+    replicates(TEMPLATE, Ours, Ours, 5000)
+}
+
+#[test]
+fn ours_to_stock_over_ftfw() -> Result<()> {
+    replicates(TEMPLATE, Ours, Stock, 5000)
+}
+
+#[test]
+fn stock_to_ours_over_ftfw() -> Result<()> {
+    replicates(TEMPLATE, Stock, Ours, 5000)
+}
+
+#[test]
+fn ours_to_ours_over_ipv6() -> Result<()> {
+    replicates(OVER_IPV6, Ours, Ours, 600)
+}
+
+#[test]
+fn ours_to_ours_over_notrack() -> Result<()> {
+    replicates(NOTRACK, Ours, Ours, 600)
+}
+
+#[test]
+fn ours_to_stock_over_notrack() -> Result<()> {
+    replicates(NOTRACK, Ours, Stock, 600)
+}
+
+#[test]
+fn stock_to_ours_over_notrack() -> Result<()> {
+    replicates(NOTRACK, Stock, Ours, 600)
+}
 
 #[test]
 fn stock_to_stock_over_ftfw() -> Result<()> {
@@ -44,9 +88,11 @@ fn kernels_equal_after_commit(cluster: &Cluster, sender: Daemon, committer: Daem
     cluster.fw2.control(&["-c"])?;
     let wanted = cluster.fw1.kernel()?.as_told_by(sender);
     let is = cluster.fw2.kernel()?.as_told_by(sender);
-    is.clone()
+    let is_equal = is
+        .clone()
         .without_timeouts()
-        .ensure_equals(&wanted.clone().without_timeouts())?;
+        .ensure_equals(&wanted.clone().without_timeouts());
+    is_equal.with_context(|| cluster.fw2.log())?;
     is.ensure_timeouts_near(&wanted, TIMEOUT_SLACK_SECS)?;
     let (wanted, is) = (
         cluster.fw1.saved(sender, committer)?,

@@ -1,13 +1,28 @@
 //! A firewall dies; the streams that ran through it go on through the other.
 
 use anyhow::{Result, ensure};
-use netns_tests::Daemon::Stock;
+use netns_tests::Daemon::{Ours, Stock};
 use netns_tests::failover::{fail_over, fail_over_without_daemons, open_streams, wait_for_replica};
 use netns_tests::streams::Plan;
 use netns_tests::{Daemon, TEMPLATE, on_real_kernels};
 
 /// For each family.
 const PLAN: Plan = Plan { n_tcp: 20, n_udp: 10 };
+
+#[test]
+fn streams_go_on_from_ours_to_ours() -> Result<()> {
+    streams_go_on(Ours, Ours)
+}
+
+#[test]
+fn streams_go_on_from_ours_to_stock() -> Result<()> {
+    streams_go_on(Ours, Stock)
+}
+
+#[test]
+fn streams_go_on_from_stock_to_ours() -> Result<()> {
+    streams_go_on(Stock, Ours)
+}
 
 #[test]
 fn streams_go_on_from_stock_to_stock() -> Result<()> {
