@@ -41,7 +41,8 @@ impl Engine {
             Request::Dump { .. }
             | Request::Commit(Table::Expectations)
             | Request::FlushKernel(Table::Expectations)
-            | Request::ResyncKernel(Table::Expectations) => {}
+            | Request::ResyncKernel(Table::Expectations)
+            | Request::Statistics(StatsTopic::Expectations) => {}
             Request::FlushCache(cache) => self.flush_cache(cache),
             Request::Bulk => self.start_bulk(BulkCause::Command),
             Request::RequestResync => {
