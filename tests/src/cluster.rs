@@ -196,9 +196,17 @@ impl Cluster {
     /// # Errors
     /// When an interface cannot be set down.
     pub fn cut_off_fw1(&self) -> Result<()> {
-        self.client.ip("link set fw1 down")?;
-        self.server.ip("link set fw1 down")?;
+        self.set_wires_of_fw1("down")?;
         self.fw2.ns.ip("link set sync0 down")
+    }
+
+    /// Sets the wires from fw1 to client and server down or up; the sync link stays.
+    ///
+    /// # Errors
+    /// When an interface cannot be set.
+    pub fn set_wires_of_fw1(&self, state: &str) -> Result<()> {
+        self.client.ip(&format!("link set fw1 {state}"))?;
+        self.server.ip(&format!("link set fw1 {state}"))
     }
 
     /// Gives the shared gateway addresses to fw2.

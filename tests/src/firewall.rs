@@ -32,7 +32,8 @@ pub struct Firewall {
 #[derive(Debug)]
 struct Running {
     daemon: Daemon,
-    child: Child,
+    /// Nothing if it was started by somebody else, in the background.
+    child: Option<Child>,
 }
 
 impl Firewall {
@@ -73,7 +74,24 @@ impl Firewall {
             .stdout(console.try_clone()?)
             .stderr(console);
         let child = self.ns.spawn(command)?;
-        self.running = Some(Running { daemon, child });
+        self.running = Some(Running {
+            daemon,
+            child: Some(child),
+        });
+        self.wait_for_answer()
+    }
+
+    /// Waits for a daemon that somebody else starts in the background; it is stopped with the firewall.
+    ///
+    /// # Errors
+    /// When none answers.
+    pub fn adopt(&mut self, daemon: Daemon) -> Result<()> {
+        ensure!(self.running.is_none(), "{} runs a daemon already", self.ns.name());
+        self.running = Some(Running { daemon, child: None });
+        self.wait_for_answer()
+    }
+
+    fn wait_for_answer(&self) -> Result<()> {
         let what = format!("the daemon of {} answers", self.ns.name());
         wait_until(&what, START_LIMIT, &self.watched()?, || {
             self.control(&["-s", "runtime"]).map(drop)
@@ -81,18 +99,60 @@ impl Firewall {
         .with_context(|| self.log())
     }
 
+    /// The text of the configuration file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn conf_text(&self) -> Result<String> {
+        fs::read_to_string(self.conf()).context("read the configuration")
+    }
+
+    /// Starts our daemon with another configuration, which it must refuse; returns what it printed on stderr.
+    ///
+    /// `wrapper` is a command that starts it, such as `setpriv` with options; empty for none.
+    ///
+    /// # Errors
+    /// When it goes on running, or ends with another exit status than 1.
+    pub fn refusal(&self, conf: &str, wrapper: &[&str]) -> Result<String> {
+        let path = self.dir.join("refused.conf");
+        fs::write(&path, conf)?;
+        let daemon = [path_str(&Daemon::Ours.program()?)?, "-C".into(), path_str(&path)?];
+        let words: Vec<_> = wrapper
+            .iter()
+            .copied()
+            .chain(daemon.iter().map(String::as_str))
+            .collect();
+        let (program, args) = words.split_first().context("a program")?;
+        let mut command = command(program, args);
+        let errors = self.dir.join("refused.txt");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&errors)?);
+        let mut child = self.ns.spawn(command)?;
+        let status = wait_until("the daemon refuses its configuration", START_LIMIT, &[], || {
+            child.try_wait()?.context("it is still running")
+        });
+        let printed = fs::read_to_string(errors)?;
+        if status.is_err() {
+            child.kill()?;
+        }
+        let status = status.with_context(|| printed.clone())?;
+        ensure!(status.code() == Some(1), "ended with {status}:\n{printed}");
+        Ok(printed)
+    }
+
     /// Kills the daemon as a power cut would: no shutdown, lock and socket stay.
     ///
     /// # Errors
     /// When none runs.
     pub fn kill(&mut self) -> Result<()> {
-        let mut running = self.running.take().context("no daemon to kill")?;
-        running.child.kill()?;
-        running
+        let running = self.running.take().context("no daemon to kill")?;
+        let mut child = running
             .child
-            .wait()
-            .map(drop)
-            .context("wait for the killed daemon")
+            .context("a daemon of somebody else is not ours to kill")?;
+        child.kill()?;
+        child.wait().map(drop).context("wait for the killed daemon")
     }
 
     /// Stops the daemon by its own command and waits for its end.
@@ -101,9 +161,11 @@ impl Firewall {
     /// When it does not end with exit status 0.
     pub fn stop(&mut self) -> Result<()> {
         self.control(&["-k"])?;
-        let mut running = self.running.take().context("no daemon to stop")?;
-        let status = running.child.wait()?;
-        ensure!(status.success(), "the stopped daemon ended with {status}");
+        let running = self.running.take().context("no daemon to stop")?;
+        if let Some(mut child) = running.child {
+            let status = child.wait()?;
+            ensure!(status.success(), "the stopped daemon ended with {status}");
+        }
         Ok(())
     }
 
@@ -225,10 +287,10 @@ impl Firewall {
 
     /// The daemon's process, to be watched while waiting.
     pub(crate) fn watched(&self) -> Result<Vec<Watched>> {
-        let Some(running) = &self.running else {
+        let Some(child) = self.running.as_ref().and_then(|running| running.child.as_ref()) else {
             return Ok(Vec::new());
         };
-        let pid = i32::try_from(running.child.id())
+        let pid = i32::try_from(child.id())
             .ok()
             .and_then(Pid::from_raw)
             .context("a child has an id")?;
@@ -239,10 +301,13 @@ impl Firewall {
         }])
     }
 
-    /// The last lines the daemon printed, under a heading.
+    /// The last lines the daemon printed, or logged if it runs in the background, under a heading.
     pub fn log(&self) -> String {
-        let console = fs::read_to_string(self.console_path()).unwrap_or_else(|error| error.to_string());
-        let lines: Vec<_> = console.lines().collect();
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let (console, file) = (read(self.console_path()), read(self.dir.join("conntrackd.log")));
+        let lines: Vec<_> = if console.is_empty() { &file } else { &console }
+            .lines()
+            .collect();
         let tail = lines
             .get(lines.len().saturating_sub(LOG_LINES)..)
             .unwrap_or_default();
@@ -256,9 +321,11 @@ impl Firewall {
 
 impl Drop for Firewall {
     fn drop(&mut self) {
-        if self.running.is_some() {
-            // It may have ended by itself; then there is nothing to kill.
-            drop(self.kill());
+        // It may have ended by itself; then there is nothing to end.
+        match &self.running {
+            Some(Running { child: Some(_), .. }) => drop(self.kill()),
+            Some(Running { child: None, .. }) => drop(self.stop()),
+            None => {}
         }
     }
 }

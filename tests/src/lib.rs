@@ -24,6 +24,7 @@ pub mod failover;
 mod firewall;
 pub mod flows;
 pub mod ftp;
+pub mod keepalived;
 mod losses;
 mod netns;
 pub mod noise;
