@@ -1,4 +1,5 @@
-//! The numbers that requests have on the control socket (docs/daemon.md, "Request codes").
+//! The numbers that requests have on the control socket: those of the stock daemon, so that its client
+//! can ask ours and ours can ask it.
 
 use engine::input::{CacheName, DumpFormat, Request, StatsTopic, Table};
 

@@ -11,7 +11,7 @@ use super::pace::Pace;
 use crate::control::statistics::{LinkStats, LinkStatus, LinkTraffic, Transport};
 use crate::link::{Change, DirectionCounters, Link, Sent};
 
-/// Most links (docs/sync-protocol.md, "Redundant dedicated links").
+/// Most links (docs/sync-protocol.md, "Links").
 pub(super) const LINKS_MAX: usize = 4;
 /// What a datagram takes of the receive buffer beside its bytes, about; its bytes count twice,
 /// because the kernel rounds up.
