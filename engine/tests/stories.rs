@@ -200,3 +200,16 @@ fn a_takeover_moves_the_flows_into_the_kernel_and_back_to_the_peer() {
     );
     check("takeover", world);
 }
+
+#[test]
+fn two_nodes_with_a_window_of_one_come_to_rest() {
+    let narrow = FtfwConfig {
+        ack_window: 1.try_into().unwrap(),
+        ..FTFW
+    };
+    let mut world = World::new(config(Mode::Ftfw(narrow)));
+    world.kernel(Side::A, EventKind::New, &tcp(1));
+    world.advance(10_000);
+    let n_messages = world.take_trace().matches(" seq ").count();
+    assert!(n_messages < 100, "{n_messages} messages in ten idle seconds");
+}

@@ -66,7 +66,7 @@ impl Ftfw {
             peer_says_hello: false,
             tracker: Tracker::default(),
             run_from: None,
-            credit: config.ack_window.get(),
+            credit: window(config),
             dropped: None,
             overflowed: 0,
             looked_at: None,
@@ -251,14 +251,14 @@ impl Ftfw {
         self.credit = self.credit.saturating_sub(1);
         if self.credit == 0 {
             queues.push_tx(Element::Control(ControlMessage::Ack(SeqRange { from, to: seq })));
-            self.credit = self.config.ack_window.get();
+            self.credit = window(self.config);
             self.run_from = None;
         }
     }
 
     /// Returns the credit left when a run has just begun: at least one, or no ACK would be forced.
     fn credit_after_one(&self) -> u16 {
-        self.config.ack_window.get().saturating_sub(1).max(1)
+        window(self.config).saturating_sub(1)
     }
 
     /// Handles the alive timer: acknowledges what came, or shows that we live.
@@ -324,6 +324,12 @@ impl Ftfw {
         }
         queues.push_resend(sent.node, sent.seq);
     }
+}
+
+/// Returns the messages to one ACK: two at least, or two nodes would acknowledge each other's
+/// acknowledgements for ever.
+fn window(config: FtfwConfig) -> u16 {
+    config.ack_window.get().max(2)
 }
 
 /// Removes an element from the resend queue for good; a dead flow leaves the cache with it.
