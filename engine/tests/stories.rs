@@ -5,7 +5,7 @@ mod common;
 
 use common::{FTFW, Side, World, config, ftfw, notrack, tcp};
 use engine::config::{FtfwConfig, Mode, StartupResync};
-use engine::flow::{ProtoState, Tcp, TcpState};
+use engine::flow::{Flow, HelperName, ProtoState, Tcp, TcpState};
 use engine::input::{CacheName, Errno, EventKind, Request, Table};
 use engine::wire::{self, Content};
 
@@ -46,7 +46,7 @@ fn a_flow_is_born_changes_and_dies() {
     world.kernel(
         Side::A,
         EventKind::Update,
-        &engine::flow::Flow {
+        &Flow {
             proto: closing,
             ..tcp(40_000)
         },
@@ -212,4 +212,58 @@ fn two_nodes_with_a_window_of_one_come_to_rest() {
     world.advance(10_000);
     let n_messages = world.take_trace().matches(" seq ").count();
     assert!(n_messages < 100, "{n_messages} messages in ten idle seconds");
+}
+
+fn with_helper(port: u16) -> Flow {
+    Flow {
+        helper: HelperName::from_bytes(b"ftp").ok(),
+        ..tcp(port)
+    }
+}
+
+#[test]
+fn a_new_flow_inherits_nothing_from_one_with_its_tuple_whose_end_was_lost() {
+    let mut world = World::new(ftfw());
+    world.advance(2_500);
+    world.kernel(Side::A, EventKind::New, &with_helper(1));
+    world.lose(|_, _| true);
+    let next = Flow {
+        id: Some(77),
+        ..tcp(1)
+    };
+    world.kernel(Side::A, EventKind::Destroy, &with_helper(1));
+    world.kernel(Side::A, EventKind::New, &next);
+    world.kernel(Side::A, EventKind::Update, &next);
+    world.heal();
+    world.advance(10_000);
+    let lines = external(&mut world);
+    assert!(!lines[0].contains("helper"), "{lines:#?}");
+}
+
+#[test]
+fn an_update_with_another_id_is_about_another_flow() {
+    let mut world = World::new(ftfw());
+    world.kernel(Side::A, EventKind::New, &with_helper(1));
+    let next = Flow {
+        id: Some(77),
+        ..tcp(1)
+    };
+    world.event(Side::A, EventKind::Update, &next);
+    let lines = world.dump(Side::A, CacheName::Internal);
+    assert!(!lines[0].contains("helper"), "{lines:#?}");
+}
+
+#[test]
+fn a_dumped_flow_with_another_id_is_another_flow() {
+    let mut world = World::new(ftfw());
+    world.kernel(Side::A, EventKind::New, &with_helper(1));
+    let next = Flow {
+        id: Some(77),
+        ..tcp(1)
+    };
+    let kernel = world.kernels.get_mut(&Side::A).unwrap();
+    kernel.flows.insert((next.orig, None), next);
+    world.request(Side::A, Request::ResyncKernel(Table::Flows));
+    let lines = world.dump(Side::A, CacheName::Internal);
+    assert!(!lines[0].contains("helper"), "{lines:#?}");
 }

@@ -30,8 +30,9 @@ impl ExternalCache {
 
     /// Applies a message of the peer.
     ///
-    /// A new flow replaces one with the same key, an update of an unknown one inserts it, the end
-    /// of an unknown one is nothing.
+    /// A message tells all of a flow, an update too: what it lacks the flow has not, even if an
+    /// earlier flow with the same key had it. An update of an unknown flow inserts it, the end of an
+    /// unknown one is nothing.
     ///
     /// # Errors
     /// [`CacheFull`] if there is no room for it.
@@ -51,7 +52,9 @@ impl ExternalCache {
                 id
             }
             (EventKind::Update, Some(id)) => {
-                self.table.merge(id, flow, now_secs);
+                let since_secs = self.since_secs(id);
+                self.table.replace(id, flow, now_secs);
+                self.table.bookkeeping_mut(id).since_secs = since_secs;
                 self.stats.updated = self.stats.updated.wrapping_add(1);
                 id
             }
@@ -94,6 +97,12 @@ impl ExternalCache {
             .destroyed
             .wrapping_add(u64::from(self.table.live_len()));
         self.table.clear();
+    }
+
+    /// Returns the flow with this key.
+    #[must_use]
+    pub fn find(&self, key: &FlowKey) -> Option<FlowId> {
+        self.table.find(key)
     }
 
     /// Returns the first flow at `slot` or behind it.

@@ -50,13 +50,18 @@ impl InternalCache {
     /// Update     insert      merge          replace
     /// Destroy    nothing     mark dead      nothing
     /// ```
+    ///
+    /// An update with another identifier is about another flow with the same tuple, of whose
+    /// beginning no event came: it replaces.
     pub fn apply(&mut self, kind: EventKind, flow: &Flow, now_secs: u32) -> Change {
         let known = self.table.find(&FlowKey::of(flow));
         match (kind, known) {
             (EventKind::Destroy, None) => Change::Nothing,
             (EventKind::Destroy, Some(id)) => self.die(id, flow),
             (EventKind::New | EventKind::Update, None) => self.insert(flow, now_secs),
-            (EventKind::Update, Some(id)) if self.liveness(id) != Liveness::Dead => {
+            (EventKind::Update, Some(id))
+                if self.liveness(id) != Liveness::Dead && !self.is_another(id, flow) =>
+            {
                 self.merge(id, flow, now_secs);
                 Change::Flow(id)
             }
@@ -76,7 +81,7 @@ impl InternalCache {
         let Some(id) = self.table.find(&FlowKey::of(flow)) else {
             return (self.insert(flow, now_secs), true);
         };
-        if self.liveness(id) == Liveness::Dead {
+        if self.liveness(id) == Liveness::Dead || self.is_another(id, flow) {
             return (self.apply(EventKind::New, flow, now_secs), true);
         }
         let mut before = self.table.flow(id);
@@ -97,6 +102,12 @@ impl InternalCache {
                 Change::Full
             }
         }
+    }
+
+    /// Returns whether the kernel's identifiers tell `flow` from the one that is known.
+    fn is_another(&self, id: FlowId, flow: &Flow) -> bool {
+        let known = self.table.name(id).id;
+        known.zip(flow.id).is_some_and(|(known, told)| known != told)
     }
 
     fn merge(&mut self, id: FlowId, flow: &Flow, now_secs: u32) {
