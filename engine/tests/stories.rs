@@ -267,3 +267,21 @@ fn a_dumped_flow_with_another_id_is_another_flow() {
     let lines = world.dump(Side::A, CacheName::Internal);
     assert!(!lines[0].contains("helper"), "{lines:#?}");
 }
+
+#[test]
+fn masters_that_are_expected_themselves_are_committed_before_their_children() {
+    let mut world = World::new(ftfw());
+    let of = |port: u16, master: u16| Flow {
+        master: Some(tcp(master).orig),
+        ..tcp(port)
+    };
+    for flow in [tcp(1), of(2, 1), of(4, 3), of(3, 2)] {
+        world.kernel(Side::A, EventKind::New, &flow);
+    }
+    world.advance(2_500);
+    world.request(Side::B, Request::Commit(Table::Flows));
+    for port in 2..=4 {
+        let flow = &world.kernels[&Side::B].flows[&(tcp(port).orig, None)];
+        assert!(flow.master.is_some(), "{port} has lost its master");
+    }
+}

@@ -17,7 +17,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use crate::cache::{ExternalCache, FlowId, InternalCache};
+use crate::cache::{ExternalCache, FlowId, FlowKey, InternalCache};
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::input::{ClientId, Errno, EventKind, RequestFailure};
@@ -50,8 +50,8 @@ pub(crate) struct Commit {
     started: Instant,
     /// Flows to go, the next one last.
     plan: Vec<FlowId>,
-    /// Expected flows, put off until their masters are in.
-    expected: Vec<FlowId>,
+    /// Expected flows, put off until their masters are in, and how many masters stand above each.
+    expected: Vec<(u8, FlowId)>,
     takes_expected: bool,
     stage: Stage,
     committed: u64,
@@ -102,8 +102,8 @@ impl Commit {
                     break;
                 }
                 self.takes_expected = true;
-                self.plan.append(&mut self.expected);
-                self.plan.reverse();
+                self.expected.sort_by_key(|(n_masters, _)| *n_masters);
+                self.plan.extend(self.expected.drain(..).rev().map(|(_, id)| id));
                 if batch.requests.is_empty() {
                     continue;
                 }
@@ -114,7 +114,7 @@ impl Commit {
             }
             let flow = cx.external.flow(id);
             if flow.master.is_some() && !self.takes_expected {
-                self.expected.push(id);
+                self.expected.push((n_masters(&flow, cx.external), id));
                 continue;
             }
             let age_secs = cx.now.whole_secs().saturating_sub(cx.external.updated_secs(id));
@@ -303,6 +303,23 @@ impl Commit {
     pub(crate) fn forget(&mut self, client: ClientId) {
         self.clients.retain(|waiting| *waiting != client);
     }
+}
+
+/// Returns how many masters stand above an expected flow: those of an H.323 call are expected themselves.
+fn n_masters(flow: &Flow, external: &ExternalCache) -> u8 {
+    const MAX: u8 = 8;
+    let (mut n_masters, mut master) = (0_u8, flow.master);
+    while let Some(orig) = master.filter(|_| n_masters < MAX) {
+        n_masters = n_masters.saturating_add(1);
+        let name = FlowName {
+            orig,
+            zone: flow.zone,
+            id: None,
+        };
+        let found = external.find(&FlowKey::of_name(&name));
+        master = found.and_then(|id| external.flow(id).master);
+    }
+    n_masters
 }
 
 /// Returns the flow without what the kernel could not give it: its master is not there, or its

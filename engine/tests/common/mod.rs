@@ -117,6 +117,10 @@ impl Kernel {
                 if let Some(errno) = self.refuses.get(&port) {
                     return Err(*errno);
                 }
+                let has_master = |master| self.flows.contains_key(&(master, flow.zone));
+                if flow.master.is_some_and(|master| !has_master(master)) {
+                    return Err(Errno::ENOENT);
+                }
                 let reply = flow.nat.applied_to(flow.orig.mirrored());
                 self.flows.insert(
                     key,
