@@ -30,6 +30,10 @@ const STALE_RESEND_PERIOD: Duration = Duration::from_secs(5);
 /// Time until a dump that failed, or missed too much, is tried again.
 const DUMP_RETRY: Duration = Duration::from_secs(5);
 
+/// Time from a commit until the kernel's table is compared with the internal cache: what an HA
+/// manager asks for right after a commit comes first.
+const COMMIT_RECONCILE: Duration = Duration::from_secs(1);
+
 /// One node of the cluster.
 ///
 /// The contract with its driver is told in the crate's documentation.

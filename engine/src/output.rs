@@ -43,6 +43,9 @@ pub enum KernelOp {
 pub struct DumpId(pub u32);
 
 /// Requests that go to the kernel in one send; the vector is reused when the batch comes back.
+///
+/// While flows are created the driver need not listen for new ones: the kernel takes longer to tell
+/// of a flow than to create it. The engine re-reads the table soon after the last one.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The requests, in order.

@@ -163,6 +163,22 @@ fn a_startup_resync_fetches_what_the_peer_has() {
 }
 
 #[test]
+fn a_flow_that_nobody_told_of_during_a_commit_is_found_after_it() {
+    let mut world = World::new(ftfw());
+    world.kernel(Side::A, EventKind::New, &tcp(1));
+    world.advance(2_500);
+    world.request(Side::B, Request::Commit(Table::Both));
+    let kernel = world.kernels.get_mut(&Side::B).unwrap();
+    kernel.flows.insert((tcp(2).orig, None), tcp(2));
+    world.advance(1_500);
+    let internal = world.dump(Side::B, CacheName::Internal);
+    assert_eq!(internal.len(), 2, "{internal:?}");
+    let external = world.dump(Side::A, CacheName::External);
+    assert_eq!(external.len(), 1, "{external:?}");
+    assert!(external[0].contains("sport=2 "), "{external:?}");
+}
+
+#[test]
 fn a_takeover_moves_the_flows_into_the_kernel_and_back_to_the_peer() {
     let mut world = World::new(ftfw());
     for port in 1..=3 {

@@ -77,6 +77,9 @@ impl InternalCache {
     }
 
     /// Applies an entry of a dump; `is_news` in the result tells whether more than its timeout changed.
+    ///
+    /// A flow without an identifier is one that we put into the kernel, and the kernel has not spoken
+    /// of it since: what it adds to the flow is no news.
     pub fn apply_dumped(&mut self, flow: &Flow, now_secs: u32) -> (Change, bool) {
         let Some(id) = self.table.find(&FlowKey::of(flow)) else {
             return (self.insert(flow, now_secs), true);
@@ -88,7 +91,7 @@ impl InternalCache {
         self.merge(id, flow, now_secs);
         let after = self.table.flow(id);
         before.timeout_secs = after.timeout_secs;
-        (Change::Flow(id), before != after)
+        (Change::Flow(id), before.id.is_some() && before != after)
     }
 
     fn insert(&mut self, flow: &Flow, now_secs: u32) -> Change {
@@ -347,10 +350,28 @@ mod tests {
 
     #[test]
     fn a_dump_that_brings_only_another_timeout_is_no_news() {
-        let mut cache = cache_with(Some(Liveness::New));
-        let mut flow = tcp(1, TcpState::SYN_SENT);
-        flow.timeout_secs = Some(7);
-        assert!(!cache.apply_dumped(&flow, 20).1);
-        assert!(cache.apply_dumped(&tcp(1, TcpState::ESTABLISHED), 20).1);
+        let mut cache = cache_with(None);
+        let dumped = |state, timeout_secs| Flow {
+            id: Some(77),
+            timeout_secs: Some(timeout_secs),
+            ..tcp(1, state)
+        };
+        cache.apply(EventKind::New, &dumped(TcpState::SYN_SENT, 9), 10);
+        assert!(!cache.apply_dumped(&dumped(TcpState::SYN_SENT, 7), 20).1);
+        assert!(cache.apply_dumped(&dumped(TcpState::ESTABLISHED, 7), 20).1);
+    }
+
+    #[test]
+    fn what_the_kernel_adds_to_a_flow_of_ours_is_no_news() {
+        let mut cache = cache_with(None);
+        cache.apply(EventKind::New, &tcp(1, TcpState::SYN_SENT), 10);
+        let mut dumped = tcp(1, TcpState::SYN_SENT);
+        (dumped.id, dumped.mark) = (Some(77), Some(0));
+        assert!(!cache.apply_dumped(&dumped, 20).1);
+        dumped.mark = Some(1);
+        assert!(
+            cache.apply_dumped(&dumped, 20).1,
+            "the kernel has spoken of it before"
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::report::Report;
 use crate::sync::BulkCause;
 use crate::timer::Timer;
 
-use super::{DUMP_RETRY, Engine};
+use super::{COMMIT_RECONCILE, DUMP_RETRY, Engine};
 
 impl Engine {
     pub(super) fn handle_kernel(&mut self, input: KernelInput<'_>) {
@@ -147,6 +147,9 @@ impl Engine {
             self.commit = Some(commit);
         } else {
             commit.finish(&mut self.out, self.now);
+            // Finds new flows of which nobody told while the commit ran: see `Batch`.
+            self.timers
+                .arm(Timer::Reconcile, self.now.saturating_add(COMMIT_RECONCILE));
         }
     }
 

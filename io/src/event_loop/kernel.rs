@@ -5,7 +5,7 @@ use std::fmt;
 
 use engine::flow::Flow;
 use engine::input::{Errno, KernelInput, Origin, RequestFailure, Table};
-use engine::output::{Batch, DumpId, KernelOp};
+use engine::output::{Batch, DumpId, FlowRequest, KernelOp};
 
 use super::report::ShellReport;
 use crate::control::statistics::NetlinkStats;
@@ -257,7 +257,13 @@ impl Kernel {
         sink.input(KernelInput::DumpEnded { dump: dump.id, error });
     }
 
+    /// Carries out a batch; one that creates flows does so unheard, as [`Batch`] allows.
     fn execute(&mut self, batch: Batch, sink: &mut impl Sink) {
+        let is_creation = |request: &FlowRequest| matches!(request, FlowRequest::Create(_));
+        let is_unheard = batch.requests.iter().any(is_creation);
+        if is_unheard && let Err(error) = self.events.leave_new_flows() {
+            sink.report(ShellReport::Netlink(error));
+        }
         self.failures.clear();
         let on_answer = |index, flow: &Flow| sink.input(KernelInput::Answer { index, flow });
         if let Err(error) = self.requests.execute(&batch, on_answer, &mut self.failures) {
@@ -265,6 +271,9 @@ impl Kernel {
             self.failures.clear();
             self.failures
                 .extend((0..batch.requests.len()).map(|index| RequestFailure { index, errno }));
+            sink.report(ShellReport::Netlink(error));
+        }
+        if is_unheard && let Err(error) = self.events.join_new_flows() {
             sink.report(ShellReport::Netlink(error));
         }
         sink.input(KernelInput::BatchEnded {

@@ -127,8 +127,7 @@ impl Daemon {
         String::from_utf8(reply).unwrap()
     }
 
-    fn external(&self) -> String {
-        let cache = CacheName::External;
+    fn cache(&self, cache: CacheName) -> String {
         self.ask(Request::Dump {
             cache,
             table: Table::Flows,
@@ -136,16 +135,20 @@ impl Daemon {
         })
     }
 
-    fn external_until(&self, done: impl Fn(&str) -> bool) -> String {
+    fn cache_until(&self, cache: CacheName, done: impl Fn(&str) -> bool) -> String {
         let clock = Clock::start();
         loop {
-            let external = self.external();
-            if done(&external) {
-                return external;
+            let text = self.cache(cache);
+            if done(&text) {
+                return text;
             }
             let waited = clock.now().saturating_since(Instant::START);
-            assert!(waited < Duration::from_secs(20), "after {waited:?}: {external}");
+            assert!(waited < Duration::from_secs(20), "after {waited:?}: {text}");
         }
+    }
+
+    fn external_until(&self, done: impl Fn(&str) -> bool) -> String {
+        self.cache_until(CacheName::External, done)
     }
 
     fn stop(self) {
@@ -304,6 +307,14 @@ fn a_commit_puts_the_external_cache_into_the_kernel_before_its_client_returns() 
             .any(|line| line.starts_with("Committed 1000 new entries\n")),
         "{reports:?}"
     );
+    // The commit was not listened to; what comes after it is.
+    let later = Batch {
+        requests: vec![FlowRequest::Create(udp_flow(1))],
+    };
+    requests.execute(&later, |_, _| {}, &mut Vec::new()).unwrap();
+    b.cache_until(CacheName::Internal, |internal| {
+        internal.contains("sport=1 dport=53")
+    });
     b.stop();
 }
 
@@ -362,7 +373,7 @@ fn a_hangup_reopens_the_logs_and_ends_nothing() {
     let daemon = Daemon::start(dir.path(), A, B);
     raise(Signal::SIGHUP).unwrap();
     daemon.wait_for("logs reopened");
-    assert_eq!(daemon.external(), "");
+    assert_eq!(daemon.cache(CacheName::External), "");
     daemon.stop();
 }
 
