@@ -35,16 +35,16 @@ pub(super) fn creation(flow: &Flow, timeout_secs: u32, tracking: TcpWindowTracki
     }
 }
 
-/// Returns the tuple with ports 0 if it was told without and the kernel insists on ports.
+/// Returns the tuple with keys or ports 0 if it was told without and the kernel insists on them.
 ///
-/// Stock daemons name no keys of GRE; those of plain GRE are 0.
+/// Stock daemons name none of GRE and UDP-Lite; the keys of plain GRE are 0.
 fn with_ports(told: Tuple) -> Tuple {
-    match told.key {
-        L4Key::None if told.proto.has_ports() => Tuple {
+    match (told.proto, told.key) {
+        (Protocol::GRE | Protocol::UDPLITE, L4Key::None) => Tuple {
             key: L4Key::Ports { src: 0, dst: 0 },
             ..told
         },
-        L4Key::None | L4Key::Ports { .. } | L4Key::Icmp { .. } => told,
+        _ => told,
     }
 }
 
