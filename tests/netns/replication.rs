@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
-use netns_tests::{Cluster, Daemon, Link, Mode, Setup, TEMPLATE, flows, ftp, on_real_kernels};
+use netns_tests::{Cluster, Daemon, Link, Mode, Setup, TEMPLATE, flows, ftp, kernel, on_real_kernels};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// Events carry a lifetime once, at the change; what is committed is that, less the time since.
@@ -66,7 +66,7 @@ fn replicates(setup: Setup, from: Daemon, to: Daemon, n_flows: u16) -> Result<()
         let _session = ftp::open(&cluster)?;
         flows::create(&cluster.fw1, 0, n_flows)?;
         cache_equals_kernel(&cluster, from, "created")?;
-        flows::update(&cluster.fw1, n_flows)?;
+        kernel::update_every_second(&cluster.fw1.ns)?;
         cache_equals_kernel(&cluster, from, "updated")?;
         flows::delete_half(&cluster.fw1)?;
         cache_equals_kernel(&cluster, from, "deleted")?;

@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::losses::kept_of_saved;
 use crate::netns::{Namespace, command};
@@ -63,6 +63,15 @@ impl Firewall {
     /// # Errors
     /// When it cannot be started, ends, or does not answer: shows what it printed.
     pub fn start(&mut self, daemon: Daemon) -> Result<()> {
+        self.launch(daemon)?;
+        self.wait_for_answer()
+    }
+
+    /// Starts the daemon and waits for nothing.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn launch(&mut self, daemon: Daemon) -> Result<()> {
         ensure!(self.running.is_none(), "{} runs a daemon already", self.ns.name());
         let console = File::options()
             .create(true)
@@ -78,7 +87,7 @@ impl Firewall {
             daemon,
             child: Some(child),
         });
-        self.wait_for_answer()
+        Ok(())
     }
 
     /// Waits for a daemon that somebody else starts in the background; it is stopped with the firewall.
@@ -91,7 +100,11 @@ impl Firewall {
         self.wait_for_answer()
     }
 
-    fn wait_for_answer(&self) -> Result<()> {
+    /// Waits until the daemon answers a request.
+    ///
+    /// # Errors
+    /// When it ends or does not answer: shows what it printed.
+    pub fn wait_for_answer(&self) -> Result<()> {
         let what = format!("the daemon of {} answers", self.ns.name());
         wait_until(&what, START_LIMIT, &self.watched()?, || {
             self.control(&["-s", "runtime"]).map(drop)
@@ -105,6 +118,16 @@ impl Firewall {
     /// When it cannot be read.
     pub fn conf_text(&self) -> Result<String> {
         fs::read_to_string(self.conf()).context("read the configuration")
+    }
+
+    /// Replaces a part of the configuration file.
+    ///
+    /// # Errors
+    /// When the part is not there.
+    pub fn edit_conf(&self, from: &str, to: &str) -> Result<()> {
+        let conf = self.conf_text()?;
+        ensure!(conf.contains(from), "the configuration has no {from:?}");
+        fs::write(self.conf(), conf.replace(from, to)).context("write the configuration")
     }
 
     /// Starts our daemon with another configuration, which it must refuse; returns what it printed on stderr.
@@ -153,6 +176,14 @@ impl Firewall {
             .context("a daemon of somebody else is not ours to kill")?;
         child.kill()?;
         child.wait().map(drop).context("wait for the killed daemon")
+    }
+
+    /// Sends the daemon a HUP.
+    ///
+    /// # Errors
+    /// When none runs.
+    pub fn hang_up(&self) -> Result<()> {
+        kill_process(self.pid().context("no daemon to signal")?, Signal::HUP).context("signal the daemon")
     }
 
     /// Stops the daemon by its own command and waits for its end.
@@ -287,18 +318,20 @@ impl Firewall {
 
     /// The daemon's process, to be watched while waiting.
     pub(crate) fn watched(&self) -> Result<Vec<Watched>> {
-        let Some(child) = self.running.as_ref().and_then(|running| running.child.as_ref()) else {
+        let Some(pid) = self.pid() else {
             return Ok(Vec::new());
         };
-        let pid = i32::try_from(child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .context("a child has an id")?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).context("open the daemon's pidfd")?;
         Ok(vec![Watched {
             pidfd,
             name: format!("the daemon of {}", self.ns.name()),
         }])
+    }
+
+    /// The daemon's process, if we started it.
+    fn pid(&self) -> Option<Pid> {
+        let child = self.running.as_ref()?.child.as_ref()?;
+        Pid::from_raw(i32::try_from(child.id()).ok()?)
     }
 
     /// The last lines the daemon printed, or logged if it runs in the background, under a heading.

@@ -1,9 +1,9 @@
-//! Flows of every kind, made, changed and deleted in a firewall's kernel by the stock `conntrack`.
+//! Flows of every kind, made and deleted in a firewall's kernel by the stock `conntrack`.
 
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::firewall::Firewall;
 
@@ -35,66 +35,6 @@ pub fn create(fw: &Firewall, first: u16, n_flows: u16) -> Result<()> {
         fw.conntrack(&["-R", file.to_str().context("a path in UTF-8")?])?;
     }
     Ok(())
-}
-
-/// Flows with neighbouring numbers that one change takes: the stock tool leaves answers unread in its socket,
-/// whose buffer overruns when it changes more than about 250 flows in a run.
-const BLOCK: u16 = 512;
-
-/// Changes of flows made by [`create`], each to one kind: states, lifetimes, marks, status bits, labels.
-const CHANGES: [&str; 12] = [
-    "ipv4 -p tcp --state CLOSE_WAIT -t 700",
-    "ipv4 -p tcp --label-add bulk,last",
-    "ipv6 -p tcp -m 22 -t 640",
-    "ipv4 -p udp -u ASSURED -m 21",
-    "ipv6 -p udp -u SEEN_REPLY --label-add first",
-    "ipv4 -p icmp -t 500 -m 23",
-    "ipv6 -p icmpv6 -t 500",
-    "ipv4 -p sctp -t 650 -m 24",
-    "ipv6 -p gre -m 25",
-    "ipv4 -p udplite -u ASSURED",
-    "ipv6 -p dccp -m 26",
-    "ipv4 -p 99 -t 610 -m 27",
-];
-
-/// Changes every second block of the flows 0 to `n_flows`.
-///
-/// # Errors
-/// When the tool fails, which it does when nothing is to change.
-pub fn update(fw: &Firewall, n_flows: u16) -> Result<()> {
-    for first in (0..n_flows).step_by(usize::from(2 * BLOCK)) {
-        let v4_block = format!("{}/23", v4(11, first));
-        let v6_block = format!("{}/119", v6(0x11, first));
-        for change in CHANGES {
-            let block = if change.starts_with("ipv4") {
-                &v4_block
-            } else {
-                &v6_block
-            };
-            let args: Vec<_> = ["-U", "-s", block, "-f"]
-                .into_iter()
-                .chain(change.split(' '))
-                .collect();
-            update_to_the_end(fw, &args)?;
-        }
-    }
-    Ok(())
-}
-
-/// Runs an update again after each of the stock tool's own failures; it goes on where it stopped.
-///
-/// Its requests are numbered by the second, so when the second changes, the unread answers of the last one are a
-/// protocol error to it. A run that finds everything done fails with a count of 0.
-fn update_to_the_end(fw: &Firewall, args: &[&str]) -> Result<()> {
-    for is_again in [false, true, true, true] {
-        match fw.conntrack(args).map_err(|error| error.to_string()) {
-            Ok(_) => return Ok(()),
-            Err(error) if is_again && error.contains("0 flow entries have been updated") => return Ok(()),
-            Err(error) if error.contains("Protocol error") => {}
-            Err(error) => bail!(error),
-        }
-    }
-    bail!("conntrack {args:?} fails again and again")
 }
 
 /// Deletes about half of the flows made by [`create`], some of every kind.

@@ -25,6 +25,7 @@ mod firewall;
 pub mod flows;
 pub mod ftp;
 pub mod keepalived;
+pub mod kernel;
 mod losses;
 mod netns;
 pub mod noise;

@@ -87,6 +87,19 @@ impl Table {
         })
     }
 
+    /// Reduces the flows to what a dump of the internal cache shows of them.
+    #[must_use]
+    pub fn as_internal(self) -> Self {
+        self.map(|key, flow| {
+            let shown = Flow {
+                labels: None,
+                timeout_secs: None,
+                ..flow
+            };
+            (key, shown)
+        })
+    }
+
     /// Drops the lifetimes, which differ by the moment of looking.
     #[must_use]
     pub fn without_timeouts(self) -> Self {

@@ -1,0 +1,135 @@
+//! A kernel's table over ctnetlink: what the stock tool cannot change in bulk, and what it does not show.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail, ensure};
+use engine::flow::{Flow, Labels, ProtoState, Protocol, Status, Tcp, TcpState};
+use engine::input::Table;
+use engine::output::{Batch, FlowRequest};
+use io::ctnetlink::{DumpEntry, DumpProgress, DumpSocket, RequestSocket};
+
+use crate::netns::Namespace;
+
+/// Reads the whole table of flows.
+///
+/// # Errors
+/// When the kernel refuses, or an entry cannot be decoded.
+pub fn dump(ns: &Namespace) -> Result<Vec<Flow>> {
+    ns.enter(|| {
+        let mut socket = DumpSocket::open()?;
+        socket.start(Table::Flows)?;
+        let (mut flows, mut error) = (Vec::new(), None);
+        loop {
+            let progress = socket.read(|entry| match entry {
+                Ok(DumpEntry::Flow(flow)) => flows.push(flow.clone()),
+                Ok(DumpEntry::Expectation(_)) => {}
+                Err(undecodable) => error = Some(undecodable),
+            })?;
+            match progress {
+                DumpProgress::Part => {}
+                DumpProgress::Waiting => bail!("the kernel has the next part ready"),
+                DumpProgress::Ended(Err(errno)) => bail!("the dump ended with {errno:?}"),
+                DumpProgress::Ended(Ok(())) => return error.map_or(Ok(flows), |error| bail!("{error}")),
+            }
+        }
+    })
+}
+
+/// Changes every second flow: lifetime, mark, status, labels, and the state of TCP.
+///
+/// # Errors
+/// When the kernel refuses a change.
+pub fn update_every_second(ns: &Namespace) -> Result<()> {
+    let requests: Vec<_> = dump(ns)?
+        .into_iter()
+        .step_by(2)
+        .map(|flow| FlowRequest::Update(changed(flow)))
+        .collect();
+    let n_requests = requests.len();
+    ns.enter(move || {
+        let mut failures = Vec::new();
+        RequestSocket::open()?.execute(&Batch { requests }, |_, _| {}, &mut failures)?;
+        ensure!(
+            failures.is_empty(),
+            "{} of {n_requests} changes failed: {:?}",
+            failures.len(),
+            failures.first()
+        );
+        Ok(())
+    })
+}
+
+/// The request that changes `flow`.
+fn changed(flow: Flow) -> Flow {
+    let has_labels = matches!(flow.orig.proto, Protocol::TCP | Protocol::UDP);
+    let proto = match flow.proto {
+        ProtoState::Tcp(_) => ProtoState::Tcp(Tcp::in_state(TcpState::CLOSE_WAIT)),
+        ProtoState::None | ProtoState::Sctp { .. } | ProtoState::Dccp { .. } => ProtoState::None,
+    };
+    Flow {
+        zone: flow.zone,
+        status: flow
+            .status
+            .map(|status| status | Status::SEEN_REPLY | Status::ASSURED),
+        timeout_secs: Some(700),
+        mark: Some(flow.mark.unwrap_or_default() ^ 0xbeef),
+        labels: has_labels.then_some(Labels(1 << 40 | 1 << 127)),
+        proto,
+        ..Flow::new(flow.orig)
+    }
+}
+
+/// Everything a commit must bring over, by original tuple and zone: masters, translation, sequence adjustment, tags.
+///
+/// # Errors
+/// As [`dump`].
+pub fn committable(ns: &Namespace) -> Result<BTreeMap<String, String>> {
+    let shown = |flow: Flow| {
+        let key = format!("{:?} in {:?}", flow.orig, flow.zone);
+        let proto = match flow.proto {
+            // A committed flow takes any window, and says so in its flags.
+            ProtoState::Tcp(tcp) => ProtoState::Tcp(Tcp {
+                flags_orig: None,
+                flags_reply: None,
+                ..tcp
+            }),
+            other @ (ProtoState::None | ProtoState::Sctp { .. } | ProtoState::Dccp { .. }) => other,
+        };
+        let kept = Flow {
+            proto,
+            reply: flow.reply,
+            status: flow.status,
+            mark: flow.mark,
+            nat: flow.nat,
+            master: flow.master,
+            helper: flow.helper,
+            labels: flow.labels,
+            seq_adj: flow.seq_adj,
+            ..Flow::new(flow.orig)
+        };
+        (key, format!("{kept:?}"))
+    };
+    Ok(dump(ns)?.into_iter().map(shown).collect())
+}
+
+/// Checks that `is` is what was `wanted`.
+///
+/// # Errors
+/// When they differ: shows the first differing flows.
+pub fn ensure_equal(is: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> Result<()> {
+    let absent = String::from("absent");
+    let keys = is.keys().chain(wanted.keys());
+    let mut differing: Vec<_> = keys.filter(|key| is.get(*key) != wanted.get(*key)).collect();
+    differing.dedup();
+    let Some(first) = differing.first() else {
+        return Ok(());
+    };
+    let of = |table: &BTreeMap<String, String>| table.get(*first).unwrap_or(&absent).clone();
+    bail!(
+        "{} of {} flows differ, such as\n    is     {}\n    wanted {}",
+        differing.len(),
+        wanted.len(),
+        of(is),
+        of(wanted)
+    )
+}
