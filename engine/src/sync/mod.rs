@@ -211,7 +211,7 @@ impl Sync {
                         Element::Flow(_) => ResendElement::Object { seq },
                         Element::Control(message) => ResendElement::Control {
                             seq,
-                            flags: flags(message).0,
+                            flags: message.flag().0,
                         },
                     });
                     next = self.queues.sent_after(node);
@@ -225,15 +225,5 @@ impl Sync {
     #[cfg(debug_assertions)]
     pub(crate) fn check_invariants(&self) {
         self.queues.check_invariants();
-    }
-}
-
-/// Returns the flag that says which control message it is.
-const fn flags(message: ControlMessage) -> Flags {
-    match message {
-        ControlMessage::Alive => Flags::ALIVE,
-        ControlMessage::Resync => Flags::RESYNC,
-        ControlMessage::Ack(_) => Flags::ACK,
-        ControlMessage::Nack(_) => Flags::NACK,
     }
 }

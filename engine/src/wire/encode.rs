@@ -69,6 +69,19 @@ pub enum ControlMessage {
     Nack(SeqRange),
 }
 
+impl ControlMessage {
+    /// Returns the flag that says which message it is.
+    #[must_use]
+    pub const fn flag(self) -> Flags {
+        match self {
+            Self::Alive => Flags::ALIVE,
+            Self::Resync => Flags::RESYNC,
+            Self::Ack(_) => Flags::ACK,
+            Self::Nack(_) => Flags::NACK,
+        }
+    }
+}
+
 /// Appends a message about a flow.
 pub fn encode_flow(
     out: &mut Vec<u8>,
@@ -173,14 +186,13 @@ pub fn encode_expectation(
 
 /// Appends a control message; `hello` are the hello bits that ride on it.
 pub fn encode_control(out: &mut Vec<u8>, message: ControlMessage, hello: Flags, seq: Seq) {
-    let (flag, range) = match message {
-        ControlMessage::Alive => (Flags::ALIVE, None),
-        ControlMessage::Resync => (Flags::RESYNC, Some(SeqRange::UNUSED)),
-        ControlMessage::Ack(range) => (Flags::ACK, Some(range)),
-        ControlMessage::Nack(range) => (Flags::NACK, Some(range)),
+    let range = match message {
+        ControlMessage::Alive => None,
+        ControlMessage::Resync => Some(SeqRange::UNUSED),
+        ControlMessage::Ack(range) | ControlMessage::Nack(range) => Some(range),
     };
-    let len_max = usize::from(Header::LEN_WITH_RANGE);
-    let mut message = MessageWriter::new(out, len_max, MessageType::Control, flag | hello, seq);
+    let (len_max, flags) = (usize::from(Header::LEN_WITH_RANGE), message.flag() | hello);
+    let mut message = MessageWriter::new(out, len_max, MessageType::Control, flags, seq);
     if let Some(range) = range {
         message.words(range.to_words());
     }
