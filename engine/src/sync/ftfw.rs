@@ -187,22 +187,9 @@ impl Ftfw {
         }
     }
 
-    fn acknowledge(
-        &mut self,
-        SeqRange { from, to }: SeqRange,
-        queues: &mut Queues,
-        internal: &mut InternalCache,
-    ) {
-        let mut next = queues.oldest_sent();
-        while let Some(sent) = next {
-            if sent.seq.is_after(to) {
-                break;
-            }
-            next = queues.sent_after(sent.node);
-            if !sent.seq.is_before(from) {
-                release(queues, internal, sent.node);
-            }
-        }
+    fn acknowledge(&mut self, range: SeqRange, queues: &mut Queues, internal: &mut InternalCache) {
+        let SeqRange { from, to } = range;
+        for_each_sent(range, queues, |queues, node| release(queues, internal, node));
         if let Some((first, last)) = self.dropped
             && !first.is_before(from)
             && !first.is_after(to)
@@ -212,17 +199,9 @@ impl Ftfw {
     }
 
     /// Sends again what is left of a range; asks for a bulk if flows of it may be gone.
-    fn resend(&mut self, SeqRange { from, to }: SeqRange, queues: &mut Queues) -> Option<BulkCause> {
-        let mut next = queues.oldest_sent();
-        while let Some(sent) = next {
-            if sent.seq.is_after(to) {
-                break;
-            }
-            next = queues.sent_after(sent.node);
-            if !sent.seq.is_before(from) {
-                queues.resend(sent.node);
-            }
-        }
+    fn resend(&mut self, range: SeqRange, queues: &mut Queues) -> Option<BulkCause> {
+        let SeqRange { from, to } = range;
+        for_each_sent(range, queues, Queues::resend);
         let (first, last) = self.dropped?;
         if last.is_before(from) || first.is_after(to) {
             return None;
@@ -330,6 +309,22 @@ impl Ftfw {
 /// acknowledgements for ever.
 fn window(config: FtfwConfig) -> u16 {
     config.ack_window.get().max(2)
+}
+
+/// Calls `take` with each element of the resend queue that was sent with a number in `range`; it
+/// may take the element out of the queue.
+fn for_each_sent(
+    SeqRange { from, to }: SeqRange,
+    queues: &mut Queues,
+    mut take: impl FnMut(&mut Queues, NodeId),
+) {
+    let mut next = queues.oldest_sent();
+    while let Some(sent) = next.filter(|sent| !sent.seq.is_after(to)) {
+        next = queues.sent_after(sent.node);
+        if !sent.seq.is_before(from) {
+            take(queues, sent.node);
+        }
+    }
 }
 
 /// Removes an element from the resend queue for good; a dead flow leaves the cache with it.
