@@ -208,9 +208,11 @@ impl Engine {
             }
             Timer::StaleResend => {
                 let len_max = self.config.limits.bulk_turn_len_max.get();
-                let is_peer_alive = self.peer.is_alive(self.now);
-                self.sync
-                    .resend_stale(is_peer_alive, len_max, self.transmitter.next_seq());
+                if self.peer.is_alive(self.now) {
+                    self.sync.resend_stale(len_max, self.transmitter.next_seq());
+                } else {
+                    self.sync.peer_is_silent();
+                }
                 self.timers
                     .arm(Timer::StaleResend, self.now.saturating_add(STALE_RESEND_PERIOD));
             }

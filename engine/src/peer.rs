@@ -166,10 +166,7 @@ impl Peer {
         let Some(mut sweep) = self.sweep.take() else {
             return;
         };
-        let is_alive = self
-            .last_heard
-            .is_some_and(|at| now.saturating_since(at) <= SILENCE_MAX);
-        if sync.awaits_resync() || !is_alive {
+        if sync.awaits_resync() || !self.is_alive(now) {
             self.sweep = Some(Sweep {
                 at: now.saturating_add(SWEEP_DELAY),
                 ..sweep

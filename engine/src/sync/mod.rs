@@ -99,12 +99,18 @@ impl Sync {
         }
     }
 
-    /// Looks for messages that the peer has had time to acknowledge and has not, and sends them
-    /// again if it lives.
-    pub(crate) fn resend_stale(&mut self, is_peer_alive: bool, len_max: u16, next_seq: Seq) {
+    /// Sends again what the peer, which lives, has had time to acknowledge and has not.
+    pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq) {
         match &mut self.machine {
             Machine::Notrack(_) => {}
-            Machine::Ftfw(ftfw) if is_peer_alive => ftfw.resend_stale(len_max, next_seq, &mut self.queues),
+            Machine::Ftfw(ftfw) => ftfw.resend_stale(len_max, next_seq, &mut self.queues),
+        }
+    }
+
+    /// Takes the peer's silence for what it is: it says nothing about single messages.
+    pub(crate) fn peer_is_silent(&mut self) {
+        match &mut self.machine {
+            Machine::Notrack(_) => {}
             Machine::Ftfw(ftfw) => ftfw.forget_look(),
         }
     }
