@@ -122,7 +122,7 @@ impl Sync {
 
     /// Returns whether a RESYNC is on its way that the peer has not acknowledged.
     pub(crate) fn awaits_resync(&self) -> bool {
-        self.queues.contains_control(ControlMessage::Resync)
+        self.queues.has_resync()
     }
 
     /// Puts a changed flow at the end of the tx queue, unless it stands there already; an older

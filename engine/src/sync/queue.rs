@@ -70,6 +70,8 @@ pub(crate) struct Queues {
     tx: List,
     resend: List,
     controls: u32,
+    /// RESYNC among them.
+    resyncs: u32,
 }
 
 impl Queues {
@@ -101,8 +103,11 @@ impl Queues {
             next: None,
         };
         let id = self.allocate(node);
-        if matches!(element, Element::Control(_)) {
+        if let Element::Control(message) = element {
             self.controls = self.controls.saturating_add(1);
+            self.resyncs = self
+                .resyncs
+                .saturating_add(u32::from(message == ControlMessage::Resync));
         }
         self.append(id, Place::Tx);
         id
@@ -137,8 +142,11 @@ impl Queues {
     /// Frees a node that is in no queue.
     pub(crate) fn free(&mut self, id: NodeId) -> Element {
         let element = self.node(id).element;
-        if matches!(element, Element::Control(_)) {
+        if let Element::Control(message) = element {
             self.controls = self.controls.saturating_sub(1);
+            self.resyncs = self
+                .resyncs
+                .saturating_sub(u32::from(message == ControlMessage::Resync));
         }
         let next = self.free;
         *self.slot_mut(id) = Slot::Free { next };
@@ -164,11 +172,9 @@ impl Queues {
         self.node(node).next.map(|id| self.sent(id))
     }
 
-    /// Returns whether either queue holds this control message.
-    pub(crate) fn contains_control(&self, message: ControlMessage) -> bool {
-        self.slots
-            .iter()
-            .any(|slot| matches!(slot, Slot::Used(node) if node.element == Element::Control(message)))
+    /// Returns whether either queue holds a RESYNC.
+    pub(crate) fn has_resync(&self) -> bool {
+        self.resyncs > 0
     }
 
     /// Removes every flow from both queues, and tells each.
@@ -273,10 +279,15 @@ impl Queues {
         if self.tx.len.saturating_add(self.resend.len) > LEN_MAX {
             return;
         }
+        let mut counted = (0_u32, 0_u32);
         for (place, list) in [(Place::Tx, self.tx), (Place::Resend, self.resend)] {
             let (mut len, mut prev, mut next) = (0_u32, None, list.head);
             while let Some(id) = next {
                 let node = self.node(id);
+                if let Element::Control(message) = node.element {
+                    let is_resync = u32::from(message == ControlMessage::Resync);
+                    counted = (counted.0.saturating_add(1), counted.1.saturating_add(is_resync));
+                }
                 assert_eq!(node.place, place, "a node knows its queue");
                 assert_eq!(node.prev, prev, "links agree in both directions");
                 if let (Place::Resend, Some(prev)) = (place, prev) {
@@ -289,6 +300,7 @@ impl Queues {
             }
             assert_eq!((list.tail, list.len), (prev, len), "tail and length of {place:?}");
         }
+        assert_eq!((self.controls, self.resyncs), counted, "control messages");
     }
 }
 
