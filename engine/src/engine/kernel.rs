@@ -32,7 +32,8 @@ impl Engine {
                     self.timers
                         .arm_if_idle(Timer::OverrunResync, self.now.saturating_add(DUMP_RETRY));
                 } else if self.flush.owns(dump) {
-                    self.flush.dump_ended(&mut self.out);
+                    let batch_len_max = self.config.limits.batch_len_max.get();
+                    self.flush.dump_ended(batch_len_max, &mut self.out);
                 }
             }
             KernelInput::Answer { index, flow } => match self.out.batch_owner() {
@@ -89,32 +90,32 @@ impl Engine {
                 self.report_internal_full();
             }
         } else if self.flush.owns(dump) {
-            self.flush
-                .dumped(flow, self.config.limits.batch_len_max.get(), &mut self.out);
+            self.flush.dumped(flow);
         }
     }
 
     fn handle_dump_ended(&mut self, dump: DumpId) {
+        let batch_len_max = self.config.limits.batch_len_max.get();
         if self.resync.owns(dump) {
-            let batch_len_max = self.config.limits.batch_len_max.get();
             let ended = self
                 .resync
                 .dump_ended(&self.internal, batch_len_max, &mut self.out);
             self.resync_ended(ended);
         } else if self.flush.owns(dump) {
-            self.flush.dump_ended(&mut self.out);
+            self.flush.dump_ended(batch_len_max, &mut self.out);
         }
     }
 
     fn handle_batch_ended(&mut self, batch: Batch, failures: &[RequestFailure]) {
+        let batch_len_max = self.config.limits.batch_len_max.get();
         match self.out.batch_owner() {
             Some(BatchOwner::Commit) => self.commit_batch_ended(&batch, failures),
             Some(BatchOwner::Flush) => {
+                let internal = &mut self.internal;
                 self.flush
-                    .batch_ended(&batch, failures, &mut self.internal, &mut self.out)
+                    .batch_ended(&batch, failures, internal, batch_len_max, &mut self.out);
             }
             Some(BatchOwner::Ghosts) => {
-                let batch_len_max = self.config.limits.batch_len_max.get();
                 let (internal, sync) = (&mut self.internal, &mut self.sync);
                 let ended =
                     self.resync

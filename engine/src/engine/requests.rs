@@ -59,7 +59,9 @@ impl Engine {
     }
 
     fn start_commit(&mut self, client: ClientId, report: Report) {
+        // What a commit finds in the kernel it keeps: a purge must not delete it behind its back.
         self.timers.disarm(Timer::Purge);
+        self.flush.cancel_purge();
         if self.commit.is_some() {
             self.out.report(Report::CommitInProgress);
             return self.out.reply(client, Reply::End);

@@ -1,5 +1,6 @@
 //! Emptying the kernel's table of flows, in turns.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::cache::{FlowKey, InternalCache};
@@ -8,57 +9,54 @@ use crate::input::{ClientId, Errno, RequestFailure, Table};
 use crate::output::{Batch, DumpId, FlowName, FlowRequest};
 use crate::outputs::{BatchOwner, Outputs};
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Idle,
+    Dumping(DumpId),
+    Deleting,
+}
+
 /// The flush that runs, if one does.
 ///
 /// The table is dumped and every flow deleted by name: one message could delete all, but the
-/// kernel would work on it for seconds while nothing else is served.
+/// kernel would work on it for seconds while nothing else is served. Of the names one batch at a
+/// time becomes requests, which are eight times as long.
 #[derive(Debug, Default)]
 pub(crate) struct Flush {
-    dump: Option<DumpId>,
-    batch: Batch,
-    n_batches: u32,
+    state: State,
+    /// What is to be deleted, in the order of the dump; the kernel's table is its limit.
+    names: VecDeque<FlowName>,
     clients: Vec<ClientId>,
 }
 
 impl Flush {
-    /// Returns whether a flush runs.
-    pub(crate) fn is_running(&self) -> bool {
-        self.dump.is_some() || self.n_batches > 0
-    }
-
     /// Begins a flush, or joins the one that runs.
     pub(crate) fn start(&mut self, client: Option<ClientId>, out: &mut Outputs) {
         self.clients.extend(client);
-        if !self.is_running() {
-            self.dump = Some(out.dump(Table::Flows));
+        if self.state == State::Idle {
+            self.state = State::Dumping(out.dump(Table::Flows));
         }
     }
 
     /// Returns whether an entry of this dump is to be deleted.
     pub(crate) fn owns(&self, dump: DumpId) -> bool {
-        self.dump == Some(dump)
+        self.state == State::Dumping(dump)
     }
 
-    /// Deletes an entry of the dump.
-    pub(crate) fn dumped(&mut self, flow: &Flow, batch_len_max: u16, out: &mut Outputs) {
-        let name = FlowName {
+    /// Notes an entry of the dump.
+    pub(crate) fn dumped(&mut self, flow: &Flow) {
+        self.names.push_back(FlowName {
             orig: flow.orig,
             zone: flow.zone,
             id: flow.id,
-        };
-        self.batch.requests.push(FlowRequest::Delete(name));
-        if self.batch.requests.len() >= usize::from(batch_len_max) {
-            self.send(out);
-        }
+        });
     }
 
     /// Handles the end of the dump.
-    pub(crate) fn dump_ended(&mut self, out: &mut Outputs) {
-        self.dump = None;
-        if !self.batch.requests.is_empty() {
-            self.send(out);
-        }
-        self.end_if_done(out);
+    pub(crate) fn dump_ended(&mut self, batch_len_max: u16, out: &mut Outputs) {
+        self.state = State::Deleting;
+        self.next_batch(batch_len_max, out);
     }
 
     /// Handles the end of a batch: what was deleted leaves the internal cache, and the peer is not told.
@@ -67,9 +65,9 @@ impl Flush {
         batch: &Batch,
         failures: &[RequestFailure],
         internal: &mut InternalCache,
+        batch_len_max: u16,
         out: &mut Outputs,
     ) {
-        self.n_batches = self.n_batches.saturating_sub(1);
         let mut failures = failures.iter().peekable();
         for (index, request) in batch.requests.iter().enumerate() {
             let failure = failures.next_if(|failure| failure.index == index);
@@ -78,7 +76,7 @@ impl Flush {
                 internal.forget(&FlowKey::of_name(name));
             }
         }
-        self.end_if_done(out);
+        self.next_batch(batch_len_max, out);
     }
 
     /// Forgets a client that hung up; the flush goes on.
@@ -86,15 +84,98 @@ impl Flush {
         self.clients.retain(|waiting| *waiting != client);
     }
 
-    fn send(&mut self, out: &mut Outputs) {
-        let next = out.new_batch();
-        out.batch(BatchOwner::Flush, core::mem::replace(&mut self.batch, next));
-        self.n_batches = self.n_batches.saturating_add(1);
+    /// Ends a flush for which no client waits; the batch on its way is the last.
+    pub(crate) fn cancel_purge(&mut self) {
+        if self.clients.is_empty() {
+            self.names.clear();
+            if matches!(self.state, State::Dumping(_)) {
+                self.state = State::Idle;
+            }
+        }
     }
 
-    fn end_if_done(&mut self, out: &mut Outputs) {
-        if !self.is_running() {
-            out.end(&mut self.clients);
+    /// Deletes the next flows; ends if there are none.
+    fn next_batch(&mut self, batch_len_max: u16, out: &mut Outputs) {
+        if self.names.is_empty() {
+            self.names = VecDeque::new();
+            self.state = State::Idle;
+            return out.end(&mut self.clients);
+        }
+        let len = self.names.len().min(usize::from(batch_len_max));
+        let requests = self.names.drain(..len).map(FlowRequest::Delete);
+        out.requests(BatchOwner::Flush, requests);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::num::NonZeroU32;
+
+    use super::*;
+    use crate::cache::HashKey;
+    use crate::flow::TcpState;
+    use crate::output::{KernelOp, Output, Reply};
+    use crate::testing::tcp;
+
+    /// Takes the one batch that waits.
+    fn batch(out: &mut Outputs) -> Batch {
+        let Some(Output::Kernel(KernelOp::Batch(batch))) = out.pop() else {
+            panic!("a batch must wait")
+        };
+        assert!(out.pop().is_none(), "one batch at a time");
+        batch
+    }
+
+    const BATCH_LEN_MAX: u16 = 2;
+
+    /// Returns a flush for `client` that has read a table of five flows, and what it has asked for since.
+    fn flush_of_five(client: Option<ClientId>) -> (Flush, Outputs) {
+        let (mut flush, mut out) = (Flush::default(), Outputs::default());
+        flush.start(client, &mut out);
+        let Some(Output::Kernel(KernelOp::Dump { id, .. })) = out.pop() else {
+            panic!("the table must be read first")
+        };
+        assert!(flush.owns(id));
+        for port in 1..=5 {
+            flush.dumped(&tcp(port, TcpState::ESTABLISHED));
+        }
+        assert!(out.pop().is_none(), "nothing is deleted while the table is read");
+        flush.dump_ended(BATCH_LEN_MAX, &mut out);
+        (flush, out)
+    }
+
+    fn cache() -> InternalCache {
+        InternalCache::new(NonZeroU32::MIN, HashKey(1, 2))
+    }
+
+    #[test]
+    fn a_large_table_is_deleted_one_batch_at_a_time_in_the_order_of_the_dump() {
+        let (mut flush, mut out) = flush_of_five(Some(ClientId(7)));
+        let mut deleted = Vec::new();
+        for len in [2, 2, 1] {
+            let batch = batch(&mut out);
+            assert_eq!(batch.requests.len(), len);
+            for request in &batch.requests {
+                let FlowRequest::Delete(name) = request else {
+                    panic!("a flush deletes: {request:?}")
+                };
+                deleted.extend(name.orig.ports().map(|(src, _)| src));
+            }
+            flush.batch_ended(&batch, &[], &mut cache(), BATCH_LEN_MAX, &mut out);
+        }
+        assert_eq!(deleted, [1, 2, 3, 4, 5]);
+        assert!(matches!(out.pop(), Some(Output::Reply(ClientId(7), Reply::End))));
+    }
+
+    #[test]
+    fn a_purge_can_be_cancelled_and_what_a_client_asked_for_cannot() {
+        for (client, is_cancelled) in [(None, true), (Some(ClientId(7)), false)] {
+            let (mut flush, mut out) = flush_of_five(client);
+            let batch = batch(&mut out);
+            flush.cancel_purge();
+            flush.batch_ended(&batch, &[], &mut cache(), BATCH_LEN_MAX, &mut out);
+            assert_eq!(flush.state == State::Idle, is_cancelled, "{client:?}");
+            assert_eq!(out.pop().is_none(), is_cancelled, "{client:?}");
         }
     }
 }
