@@ -2,7 +2,7 @@
 
 use core::num::NonZeroU32;
 
-use crate::flow::Flow;
+use crate::flow::{Flow, ProtoState};
 use crate::input::EventKind;
 use crate::output::FlowName;
 use crate::stats::{CacheStats, TrafficStats};
@@ -18,6 +18,15 @@ pub enum Change {
     Flow(FlowId),
     /// There was no room for the flow.
     Full,
+}
+
+/// What is done about a dumped flow of which nothing but its timeout is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoNews {
+    /// It is taken as it is: somebody asked for a re-read.
+    Merge,
+    /// It is passed over: a comparison with the kernel is no update.
+    Skip,
 }
 
 /// Flows of our kernel, fed by its events and dumps.
@@ -80,18 +89,26 @@ impl InternalCache {
     ///
     /// A flow without an identifier is one that we put into the kernel, and the kernel has not spoken
     /// of it since: what it adds to the flow is no news.
-    pub fn apply_dumped(&mut self, flow: &Flow, now_secs: u32) -> (Change, bool) {
+    pub fn apply_dumped(&mut self, flow: &Flow, no_news: NoNews, now_secs: u32) -> (Change, bool) {
         let Some(id) = self.table.find(&FlowKey::of(flow)) else {
             return (self.insert(flow, now_secs), true);
         };
         if self.liveness(id) == Liveness::Dead || self.is_another(id, flow) {
             return (self.apply(EventKind::New, flow, now_secs), true);
         }
-        let mut before = self.table.flow(id);
-        self.merge(id, flow, now_secs);
-        let after = self.table.flow(id);
-        before.timeout_secs = after.timeout_secs;
-        (Change::Flow(id), before.id.is_some() && before != after)
+        let before = self.table.flow(id);
+        let mut after = before.clone();
+        after.merge(flow);
+        (after.timeout_secs, after.use_count) = (before.timeout_secs, None);
+        (after.counters_orig, after.counters_reply) = (None, None);
+        if let ProtoState::Tcp(tcp) = &mut after.proto {
+            (tcp.flags_orig, tcp.flags_reply) = (None, None);
+        }
+        let is_same = before == after;
+        if !is_same || no_news == NoNews::Merge {
+            self.merge(id, flow, now_secs);
+        }
+        (Change::Flow(id), before.id.is_some() && !is_same)
     }
 
     fn insert(&mut self, flow: &Flow, now_secs: u32) -> Change {
@@ -357,8 +374,24 @@ mod tests {
             ..tcp(1, state)
         };
         cache.apply(EventKind::New, &dumped(TcpState::SYN_SENT, 9), 10);
-        assert!(!cache.apply_dumped(&dumped(TcpState::SYN_SENT, 7), 20).1);
-        assert!(cache.apply_dumped(&dumped(TcpState::ESTABLISHED, 7), 20).1);
+        let updated = cache.stats().updated;
+        assert!(
+            !cache
+                .apply_dumped(&dumped(TcpState::SYN_SENT, 7), NoNews::Skip, 20)
+                .1
+        );
+        assert_eq!(cache.stats().updated, updated, "a comparison is no update");
+        assert!(
+            !cache
+                .apply_dumped(&dumped(TcpState::SYN_SENT, 7), NoNews::Merge, 20)
+                .1
+        );
+        assert_eq!(cache.stats().updated, updated + 1);
+        assert!(
+            cache
+                .apply_dumped(&dumped(TcpState::ESTABLISHED, 7), NoNews::Skip, 20)
+                .1
+        );
     }
 
     #[test]
@@ -367,10 +400,10 @@ mod tests {
         cache.apply(EventKind::New, &tcp(1, TcpState::SYN_SENT), 10);
         let mut dumped = tcp(1, TcpState::SYN_SENT);
         (dumped.id, dumped.mark) = (Some(77), Some(0));
-        assert!(!cache.apply_dumped(&dumped, 20).1);
+        assert!(!cache.apply_dumped(&dumped, NoNews::Skip, 20).1);
         dumped.mark = Some(1);
         assert!(
-            cache.apply_dumped(&dumped, 20).1,
+            cache.apply_dumped(&dumped, NoNews::Skip, 20).1,
             "the kernel has spoken of it before"
         );
     }

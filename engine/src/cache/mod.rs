@@ -29,6 +29,6 @@ mod tests;
 
 pub use bookkeeping::{Bookkeeping, Liveness, NodeId};
 pub use external::ExternalCache;
-pub use internal::{Change, InternalCache};
+pub use internal::{Change, InternalCache, NoNews};
 pub use key::{FlowKey, HashKey};
 pub use table::{CacheFull, FlowCache, FlowId};

@@ -12,7 +12,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use crate::cache::{Change, FlowId, FlowKey, InternalCache, Liveness};
+use crate::cache::{Change, FlowId, FlowKey, InternalCache, Liveness, NoNews};
 use crate::flow::Flow;
 use crate::input::{ClientId, Errno, RequestFailure, Table};
 use crate::output::{Batch, DumpId, FlowRequest};
@@ -133,7 +133,11 @@ impl Resync {
         if known.is_some_and(|id| internal.generation(id) == self.generation) {
             return Change::Nothing;
         }
-        let (change, is_news) = internal.apply_dumped(flow, now_secs);
+        let no_news = match self.announce {
+            Announce::No => NoNews::Merge,
+            Announce::Changes => NoNews::Skip,
+        };
+        let (change, is_news) = internal.apply_dumped(flow, no_news, now_secs);
         if let Change::Flow(id) = change {
             self.saw(id, internal);
             if is_news && self.announce == Announce::Changes {
