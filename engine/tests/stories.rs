@@ -301,3 +301,19 @@ fn masters_that_are_expected_themselves_are_committed_before_their_children() {
         assert!(flow.master.is_some(), "{port} has lost its master");
     }
 }
+
+#[test]
+fn a_master_whose_own_master_is_gone_keeps_its_child() {
+    let mut world = World::new(ftfw());
+    let of = |port: u16, master: u16| Flow {
+        master: Some(tcp(master).orig),
+        ..tcp(port)
+    };
+    for flow in [of(2, 1), of(3, 2)] {
+        world.kernel(Side::A, EventKind::New, &flow);
+    }
+    world.advance(2_500);
+    world.request(Side::B, Request::Commit(Table::Flows));
+    let master = |port: u16| world.kernels[&Side::B].flows[&(tcp(port).orig, None)].master;
+    assert_eq!((master(2), master(3)), (None, Some(tcp(2).orig)));
+}

@@ -98,13 +98,7 @@ impl Commit {
         let mut batch = cx.out.new_batch();
         while batch.requests.len() < usize::from(cx.config.limits.batch_len_max.get()) {
             let Some(id) = self.plan.pop() else {
-                if self.expected.is_empty() {
-                    break;
-                }
-                self.takes_expected = true;
-                self.expected.sort_by_key(|(n_masters, _)| *n_masters);
-                self.plan.extend(self.expected.drain(..).rev().map(|(_, id)| id));
-                if batch.requests.is_empty() {
+                if batch.requests.is_empty() && self.descend() {
                     continue;
                 }
                 break;
@@ -129,6 +123,23 @@ impl Commit {
             cx.out.batch(BatchOwner::Commit, batch);
         }
         !is_empty
+    }
+
+    /// Goes on to the expected flows with the fewest masters above them; returns whether there are any.
+    ///
+    /// Masters and children are never in one batch: a master may have to be created in another way.
+    fn descend(&mut self) -> bool {
+        let Some(fewest) = self.expected.iter().map(|(n_masters, _)| *n_masters).min() else {
+            return false;
+        };
+        self.takes_expected = true;
+        let expected = core::mem::take(&mut self.expected);
+        let (next, rest) = expected
+            .into_iter()
+            .partition::<Vec<_>, _>(|(n_masters, _)| *n_masters == fewest);
+        self.expected = rest;
+        self.plan.extend(next.into_iter().rev().map(|(_, id)| id));
+        true
     }
 
     /// Takes the kernel's answer about a flow that exists.
