@@ -221,8 +221,8 @@ pub(crate) struct TakenOver<'a> {
     pub(crate) present: &'a Flow,
     /// Whether the successor's kernel had such a flow already: then some of that one stays.
     pub(crate) was_there: bool,
-    /// Whether the dead kernel had the master of the flow.
-    pub(crate) had_master: bool,
+    /// Whether the successor's kernel has the master of the flow; a child may outlive it.
+    pub(crate) has_master: bool,
 }
 
 impl TakenOver<'_> {
@@ -232,13 +232,13 @@ impl TakenOver<'_> {
             lost,
             present,
             was_there,
-            had_master,
+            has_master,
         } = *self;
         let status = |flow: &Flow| flow.status.unwrap_or_default();
         let added = Status::SEEN_REPLY | Status::ASSURED;
         let given = Status::SRC_NAT | Status::DST_NAT;
         let wanted_mark = lost.mark.unwrap_or(0);
-        let master = lost.master.filter(|_| had_master);
+        let master = lost.master.filter(|_| has_master);
         let holds = [
             ("reply tuple", present.reply == lost.reply),
             (
@@ -281,11 +281,11 @@ impl TakenOver<'_> {
     }
 
     /// The peer tells of changes, not of time: what it last said, less the time since, is what is
-    /// left, and a minute if nothing is. A part of a second is not told.
+    /// left, and a minute if nothing is. Some of it passes while the commit goes on.
     fn has_time(&self, config: &Config) -> bool {
         let left = self.present.timeout_secs.unwrap_or(0);
         match config.commit_timeout_secs {
-            Some(secs) if !self.was_there => left == secs.get() || left + 1 == secs.get(),
+            Some(secs) if !self.was_there => (secs.get() - 60..=secs.get()).contains(&left),
             Some(_) | None => left <= 600,
         }
     }

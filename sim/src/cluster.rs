@@ -160,6 +160,7 @@ impl Cluster {
         for act in self.world.acts.clone() {
             self.act(act)?;
             self.recover()?;
+            self.tell("all is well");
             if let Some(victim) = act.victim {
                 self.fail_over(victim)?;
             }
@@ -435,6 +436,8 @@ impl Cluster {
             cluster.script.is_none() && Side::BOTH.iter().all(|side| cluster.is_running(*side))
         })?;
         if !self.world.is_acknowledged() {
+            // What is still on its way is taken whenever it comes.
+            self.pause(Duration::from_secs(3))?;
             for side in Side::BOTH {
                 self.ask_and_wait(side, Request::Bulk)?;
             }
@@ -443,15 +446,12 @@ impl Cluster {
         loop {
             let left = until.saturating_since(self.now());
             self.step_until("the nodes have not come to rest", left, Self::is_quiet)?;
-            match self.audit() {
-                Err(Failure::Wrong(_)) if self.now() < until => self.pause(Duration::from_secs(2))?,
-                result => {
-                    if result.is_ok() {
-                        self.tell("all is well");
-                    }
-                    return result;
-                }
+            let result = self.audit();
+            let has_time = self.now().saturating_add(QUIET_TIME) < until;
+            if !(has_time && matches!(result, Err(Failure::Wrong(_)))) {
+                return result;
             }
+            self.pause(Duration::from_secs(2))?;
         }
     }
 
@@ -479,10 +479,19 @@ impl Cluster {
         })
     }
 
+    /// Returns whether the peer knows of every flow of a node that has ended: not without
+    /// acknowledgements, and not if the resend queue was too short to keep ends until they came.
+    fn has_told_all_ends(&self, side: Side) -> bool {
+        let has_overflowed = self.with_machine(side, |machine| {
+            let resend = machine.view.as_ref().and_then(|view| view.stats.queues.resend);
+            resend.is_some_and(|resend| resend.overflowed > 0)
+        });
+        self.world.is_acknowledged() && !has_overflowed
+    }
+
     /// Compares the caches of both nodes with the kernels.
     fn audit(&mut self) -> Result<(), Failure> {
         let (table, format) = (Table::Flows, DumpFormat::Text);
-        let is_exact = self.world.is_acknowledged();
         for side in Side::BOTH {
             for cache in [CacheName::Internal, CacheName::External] {
                 let printed = self.ask_and_wait(side, Request::Dump { cache, table, format })?;
@@ -494,6 +503,7 @@ impl Cluster {
                     }
                     CacheName::External => {
                         let wanted = check::external_lines(&self.flows(side.other()));
+                        let is_exact = self.has_told_all_ends(side.other());
                         check::lines(
                             &format!("the external cache of {side}"),
                             &wanted,
@@ -522,7 +532,9 @@ impl Cluster {
     /// One machine dies, and the other one takes over: it must have all flows of the dead one.
     fn fail_over(&mut self, victim: Side) -> Result<(), Failure> {
         let heir = victim.other();
+        // What has just ended is told before the machine dies.
         self.has_expiry = false;
+        self.pause(Duration::from_secs(2))?;
         let lost = self.flows(victim);
         let there_before: BTreeSet<FlowKey> = self.flows(heir).iter().map(FlowKey::of).collect();
         let n_failed_before = self.n_not_committed(heir);
@@ -534,7 +546,8 @@ impl Cluster {
         let n_failed = self.n_not_committed(heir) - n_failed_before;
         let missing = self.check_taken_over(&lost, heir, &there_before)?;
         let n_missing = u64::try_from(missing.len()).expect("flows are few");
-        let may_fail = heir_is_full(&self.world, there_before.len() + lost.len());
+        let flow_len_max = self.world.kernel.flow_len_max;
+        let may_fail = self.with_machine(heir, |machine| machine.kernel.len() >= flow_len_max);
         if n_missing > 0 && !(may_fail && n_missing <= n_failed) {
             let what = format!("{n_missing} flows are not taken over, {n_failed} are counted: {missing:#?}");
             return Err(Failure::Wrong(what));
@@ -567,19 +580,15 @@ impl Cluster {
                 continue;
             };
             let is_master = |other: &Flow| Some(other.orig) == flow.master && other.zone == flow.zone;
+            let has_master = self.flows(heir).iter().any(is_master);
             let taken = TakenOver {
                 lost: flow,
                 present: &present,
                 was_there: there_before.contains(&key),
-                had_master: lost.iter().any(is_master),
+                has_master,
             };
             taken.check(&self.world.config).map_err(Failure::Wrong)?;
         }
         Ok(missing)
     }
-}
-
-/// Returns whether the heir's table may be too small for its own flows and those of the dead machine.
-const fn heir_is_full(world: &World, n_flows: usize) -> bool {
-    n_flows > world.kernel.flow_len_max
 }

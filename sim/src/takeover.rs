@@ -41,7 +41,7 @@ impl Script {
         script
     }
 
-    /// Prints a request's reply to nobody.
+    /// Makes these requests, one after the other.
     pub(crate) fn of(side: Side, requests: impl Into<VecDeque<Request>>) -> Self {
         Self {
             side,
