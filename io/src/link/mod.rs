@@ -189,14 +189,6 @@ impl Link {
         self.state
     }
 
-    /// Returns the name that statistics give to the transport.
-    #[must_use]
-    pub const fn transport_name(&self) -> &'static str {
-        match &self.transport {
-            Transport::Udp(_) => "UDP",
-        }
-    }
-
     /// Returns the counters.
     #[must_use]
     pub const fn counters(&self) -> LinkCounters {
