@@ -9,6 +9,8 @@ use std::time::Duration;
 use engine::input::{Channel, StatsTopic};
 use engine::stats::{CacheStats, QueueStats, ReceiveStats, ResendElement, Statistics, TrafficStats};
 
+use crate::link::DirectionCounters;
+
 /// What the shell counts; the engine counts the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShellStats {
@@ -32,9 +34,9 @@ pub struct LinkStats {
     /// State of the interface.
     pub status: LinkStatus,
     /// What was sent.
-    pub sent: LinkTraffic,
+    pub sent: DirectionCounters,
     /// What was received.
-    pub received: LinkTraffic,
+    pub received: DirectionCounters,
 }
 
 /// What carries a link.
@@ -71,17 +73,6 @@ pub enum LinkStatus {
     NoCarrier,
     /// Down, or gone.
     Down,
-}
-
-/// Traffic of a link in one direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkTraffic {
-    /// Bytes of payload.
-    pub bytes: u64,
-    /// Datagrams.
-    pub packets: u64,
-    /// Calls that failed.
-    pub errors: u64,
 }
 
 /// Counters of the netlink sockets.

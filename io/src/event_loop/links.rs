@@ -8,8 +8,8 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::pace::Pace;
-use crate::control::statistics::{LinkStats, LinkStatus, LinkTraffic, Transport};
-use crate::link::{Change, DirectionCounters, Link, Sent};
+use crate::control::statistics::{LinkStats, LinkStatus, Transport};
+use crate::link::{Change, Link, Sent};
 
 /// Most links (docs/sync-protocol.md, "Links").
 pub(super) const LINKS_MAX: usize = 4;
@@ -163,11 +163,6 @@ fn channels(links: &mut [PacedLink]) -> impl Iterator<Item = (Channel, &mut Pace
 fn link_stats(link: &Link) -> LinkStats {
     let counters = link.counters();
     let state = link.state();
-    let traffic = |counters: DirectionCounters| LinkTraffic {
-        bytes: counters.bytes,
-        packets: counters.packets,
-        errors: counters.errors,
-    };
     LinkStats {
         interface: link.interface().to_owned(),
         transport: Transport::Udp,
@@ -176,7 +171,7 @@ fn link_stats(link: &Link) -> LinkStats {
             (true, false) => LinkStatus::NoCarrier,
             (false, _) => LinkStatus::Down,
         },
-        sent: traffic(counters.sent),
-        received: traffic(counters.received),
+        sent: counters.sent,
+        received: counters.received,
     }
 }

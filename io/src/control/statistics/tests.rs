@@ -21,15 +21,20 @@ fn rendered(topic: StatsTopic, engine: &Statistics, shell: &ShellStats) -> Strin
     String::from_utf8(out).unwrap()
 }
 
-fn traffic_of(bytes: u64, packets: u64, errors: u64) -> LinkTraffic {
-    LinkTraffic {
+fn traffic_of(bytes: u64, packets: u64, errors: u64) -> DirectionCounters {
+    DirectionCounters {
         bytes,
         packets,
         errors,
     }
 }
 
-fn link(interface: &str, transport: Transport, sent: LinkTraffic, received: LinkTraffic) -> LinkStats {
+fn link(
+    interface: &str,
+    transport: Transport,
+    sent: DirectionCounters,
+    received: DirectionCounters,
+) -> LinkStats {
     LinkStats {
         interface: interface.into(),
         transport,
