@@ -81,6 +81,19 @@ pub struct ControlCounters {
     pub accept_failed: u64,
 }
 
+impl ControlCounters {
+    /// Returns how many clients were not served to the end, but for those that asked for something
+    /// unknown.
+    #[must_use]
+    pub const fn not_served(&self) -> u64 {
+        self.refused
+            .saturating_add(self.timed_out)
+            .saturating_add(self.read_failed)
+            .saturating_add(self.cut_off)
+            .saturating_add(self.accept_failed)
+    }
+}
+
 /// What an event of the poll is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ControlSource {

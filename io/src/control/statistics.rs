@@ -95,7 +95,7 @@ pub struct NetlinkStats {
 /// Counters of the control socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ControlStats {
-    /// Requests that could not be read.
+    /// Clients that were not served to the end: turned away, silent, gone too early or cut off.
     pub read_failed: u64,
     /// Requests with an unknown code.
     pub unknown_requests: u64,
@@ -342,8 +342,8 @@ fn traffic(out: &mut Vec<u8>, link: &LinkStats) -> io::Result<()> {
 /// `-s queue`.
 fn queues(out: &mut Vec<u8>, queues: &QueueStats) -> io::Result<()> {
     // The stock daemon's tx queue has no limit but that of the number, and ours is emptied in every
-    // turn; a datagram that a full socket refuses is reported and not queued, so the error queue,
-    // at its usual size, is empty.
+    // turn. The error queue is that of TCP links, at its usual size; a datagram for which a UDP
+    // socket has no room waits in its link.
     const TX_LEN_MAX: u64 = 2_147_483_647;
     const ERROR_LEN_MAX: u64 = 128;
     write!(

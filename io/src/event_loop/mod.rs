@@ -367,7 +367,7 @@ impl<H: Host> Shell<H> {
             links: self.links.stats(),
             netlink: self.kernel.stats(),
             control: ControlStats {
-                read_failed: control.read_failed.saturating_add(control.timed_out),
+                read_failed: control.not_served(),
                 unknown_requests: control.unknown_request,
             },
         }
