@@ -7,7 +7,6 @@ use anyhow::bail;
 use conf_grammar::Severity;
 use engine::input::Request;
 use io::control::{ClientError, ask};
-use io::process::reason;
 
 use crate::config_file::ConfigFile;
 
@@ -22,11 +21,6 @@ pub(crate) fn run(path: &Path, request: Request) -> anyhow::Result<()> {
     match ask(&socket.value, request, &mut stdout().lock()) {
         // Whoever reads has seen enough (`conntrackd -i | head`).
         Err(ClientError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        Err(ClientError::Connect { path, source }) => bail!(
-            "can't connect: is conntrackd running? appropriate permissions? ({}: {})",
-            path.display(),
-            reason(&source)
-        ),
         asked => Ok(asked?),
     }
 }

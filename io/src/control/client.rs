@@ -7,12 +7,18 @@ use std::path::{Path, PathBuf};
 use engine::input::Request;
 
 use super::codes;
+use crate::process::reason;
 
 /// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody answers at the path.
-    #[error("can't connect to {}: {source}; is conntrackd running as the same user?", path.display())]
+    // The wording up to the parenthesis is the stock client's: scripts look for it.
+    #[error(
+        "can't connect: is conntrackd running? appropriate permissions? ({}: {})",
+        path.display(),
+        reason(source)
+    )]
     Connect {
         /// The path.
         path: PathBuf,
