@@ -1,4 +1,4 @@
-//! The command line: one table of options, read by the parser, by `-h` and by the man page.
+//! The command line: one table of options, read by the parser and by `-h`.
 //!
 //! Options are single letters. Some take an operand that may be left out and that may be cut short
 //! (`-i exp`, `-s net`): scripts of twenty years write it in every form. What the stock daemon takes

@@ -1,6 +1,6 @@
 //! The table of all blocks and clauses: what may stand where and what it takes.
 //!
-//! Everything that knows a clause by name, from the parser to the documentation, reads this table.
+//! Everything that knows a clause by name, from the parser to its suggestions, reads this table.
 
 mod table;
 
