@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
-use netns_tests::{Cluster, Daemon, TEMPLATE, flows, on_real_kernels};
+use netns_tests::failover::wait_for_replica;
+use netns_tests::table::Table;
+use netns_tests::{Cluster, Daemon, TEMPLATE, flows, ftp, on_real_kernels, xml};
 
 const N_FLOWS: u16 = 64;
 
@@ -84,6 +86,26 @@ fn statistics_are_laid_out_as_the_stock_daemon_does() -> Result<()> {
             ensure!(
                 lines(&ours) == lines(&stock),
                 "conntrackd {args:?}\nours:\n{ours}\nstock:\n{stock}"
+            );
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn xml_shows_what_text_shows() -> Result<()> {
+    on_real_kernels(|| {
+        let cluster = with_flows(Ours)?;
+        let _session = ftp::open(&cluster)?;
+        wait_for_replica(&cluster)?;
+        for (fw, cache) in [(&cluster.fw1, "-i"), (&cluster.fw2, "-e")] {
+            let wanted = Table::parse(&fw.control(&[cache])?)?.as_xml_shows();
+            let is = xml::shown(&fw.control(&[cache, "-x"])?)?;
+            ensure!(
+                is == wanted,
+                "{cache} -x:\n{}\n{cache}:\n{}",
+                is.join("\n"),
+                wanted.join("\n")
             );
         }
         Ok(())

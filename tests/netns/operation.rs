@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
 use netns_tests::failover::{fail_over, open_streams, wait_for_replica};
 use netns_tests::streams::Plan;
-use netns_tests::{Firewall, TEMPLATE, flows, on_real_kernels};
+use netns_tests::{Firewall, TEMPLATE, flows, kernel, on_real_kernels};
 
 const N_FLOWS: u16 = 1000;
 const LIMIT: Duration = Duration::from_secs(20);
@@ -163,13 +163,18 @@ fn streams_go_on_with_windows_tracked() -> Result<()> {
         }
         let streams = open_streams(&cluster, Plan { n_tcp: 10, n_udp: 0 })?;
         wait_for_replica(&cluster)?;
+        let scales = kernel::window_scales(&cluster.fw1.ns)?;
+        ensure!(
+            scales.values().all(|scales| !scales.contains("Some(0)")),
+            "no scales to keep: {scales:?}"
+        );
         let outcome = fail_over(&mut cluster, &streams)?;
         ensure!(
             outcome.n_alive == outcome.n_streams,
             "all must go on:\n{outcome}\n{}",
             cluster.fw2.log()
         );
-        Ok(())
+        kernel::ensure_equal(&kernel::window_scales(&cluster.fw2.ns)?, &scales)
     })
 }
 

@@ -30,23 +30,48 @@ pub fn create(fw: &Firewall, first: u16, n_flows: u16) -> Result<()> {
             format!(" -m {mark}")
         };
         let lines: String = numbers.map(|i| format!("-I {}{mark}\n", options(i))).collect();
-        let file = fw.dir().join("flows");
-        fs::write(&file, lines)?;
-        fw.conntrack(&["-R", file.to_str().context("a path in UTF-8")?])?;
+        load(fw, &lines)?;
     }
     Ok(())
 }
 
-/// Deletes about half of the flows made by [`create`], some of every kind.
+/// Creates flows of GRE, UDP-Lite, SCTP, UDP and ICMP between the same two hosts, `n_each` of each.
+///
+/// # Errors
+/// When the tool fails.
+pub fn create_between_two_hosts(fw: &Firewall, n_each: u16) -> Result<()> {
+    let kinds = |i: u16| {
+        [
+            format!("-p gre --srckey {i} --dstkey 7"),
+            format!("-p udplite --sport {i} --dport 7"),
+            format!("-p sctp --sport {i} --dport 7 --state ESTABLISHED --orig-vtag {i} --reply-vtag 7"),
+            format!("-p udp --sport {i} --dport 7"),
+            format!("-p icmp --icmp-type 8 --icmp-code 0 --icmp-id {i}"),
+        ]
+    };
+    let line = |kind| format!("-I -s 10.11.0.1 -d 10.12.0.1 -t 600 -u SEEN_REPLY {kind}\n");
+    load(fw, &(1..=n_each).flat_map(kinds).map(line).collect::<String>())
+}
+
+/// Carries out a file of commands.
+fn load(fw: &Firewall, lines: &str) -> Result<()> {
+    let file = fw.dir().join("flows");
+    fs::write(&file, lines)?;
+    fw.conntrack(&["-R", file.to_str().context("a path in UTF-8")?])
+        .map(drop)
+}
+
+/// Deletes a part of the flows 0 to `n_flows`, between a quarter and a half, some of every kind.
 ///
 /// # Errors
 /// When the tool fails, which it does when there is nothing to delete.
-pub fn delete_half(fw: &Firewall) -> Result<()> {
-    for victims in ["-f ipv4 -s 10.11.0.0/21", "-f ipv6 -s fd11::/117"] {
-        let args: Vec<_> = ["-D"].into_iter().chain(victims.split(' ')).collect();
-        fw.conntrack(&args)?;
-    }
-    Ok(())
+pub fn delete_some(fw: &Firewall, n_flows: u16) -> Result<()> {
+    // Those whose numbers have no higher bits than these.
+    let n_bits = (n_flows / 2).ilog2();
+    let v4_net = format!("{}/{}", v4(11, 0), 32 - n_bits);
+    let v6_net = format!("{}/{}", v6(0x11, 0), 128 - n_bits);
+    fw.conntrack(&["-D", "-f", "ipv4", "-s", &v4_net])?;
+    fw.conntrack(&["-D", "-f", "ipv6", "-s", &v6_net]).map(drop)
 }
 
 /// Empties the kernel's table.

@@ -33,6 +33,7 @@ mod programs;
 pub mod streams;
 pub mod table;
 mod wait;
+pub mod xml;
 
 pub use cluster::{Cluster, Gateway, Setup, TEMPLATE};
 pub use conf::{Link, Mode};
