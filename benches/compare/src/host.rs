@@ -1,5 +1,6 @@
 //! What a run changes on the host, each put back when its value is dropped; and what the host is.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -86,6 +87,32 @@ impl Drop for Directory {
     }
 }
 
+/// How many sockets on this machine hear of new flows, in whichever network.
+///
+/// As long as there is one, the kernel makes an event of every new flow, and a creation costs more
+/// than twice as much.
+pub(crate) fn listeners() -> Result<u64> {
+    let mut sockets = BTreeSet::new();
+    for process in fs::read_dir("/proc")? {
+        // A process may end meanwhile, and what is no process has no such file.
+        let Ok(table) = fs::read_to_string(process?.path().join("net/netlink")) else {
+            continue;
+        };
+        sockets.extend(table.lines().filter_map(listener));
+    }
+    Ok(u64::try_from(sockets.len())?)
+}
+
+/// The address of the socket in a line of `/proc/net/netlink`, if it hears of new flows.
+fn listener(line: &str) -> Option<String> {
+    const NETFILTER: &str = "12";
+    const NEW_FLOWS: u32 = 1;
+    let mut columns = line.split_whitespace();
+    let (socket, protocol, groups) = (columns.next()?, columns.next()?, columns.nth(1)?);
+    let groups = u32::from_str_radix(groups, 16).ok()?;
+    (protocol == NETFILTER && groups & NEW_FLOWS != 0).then(|| socket.to_owned())
+}
+
 /// Date, kernel, processor: what a measurement is worth nothing without.
 pub(crate) fn description() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -114,4 +141,22 @@ pub(crate) fn first_line(program: impl AsRef<std::ffi::OsStr>, argument: &str) -
         .unwrap_or("unknown")
         .trim()
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sockets_that_hear_of_new_flows_count() {
+        let line = |protocol, groups| format!("00000000afa5ff17 {protocol} 4097 {groups} 0 0 0 2 0 20134");
+        assert_eq!(
+            listener(&line("12", "00000007")).as_deref(),
+            Some("00000000afa5ff17")
+        );
+        for (protocol, groups) in [("12", "00000006"), ("12", "00000000"), ("0", "00000007")] {
+            assert_eq!(listener(&line(protocol, groups)), None);
+        }
+        assert_eq!(listener("sk               Eth Pid        Groups   Rmem"), None);
+    }
 }

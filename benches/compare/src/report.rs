@@ -21,7 +21,7 @@ const BUDGETS: [(Row, f64); 5] = [
 ];
 
 /// What must be seen beside it.
-const FACTS: [Row; 8] = [
+const FACTS: [Row; 10] = [
     ("load took, s", |m| m.load_secs, 2),
     ("converged after the load, s", |m| m.converge_secs, 2),
     ("flows lost", |m| m.lost, 0),
@@ -30,6 +30,8 @@ const FACTS: [Row; 8] = [
     ("of them missing in the internal cache", |m| m.unknown, 0),
     ("overruns of the backup", |m| m.backup_overruns, 0),
     ("CPU of the backup in the commit, s", |m| m.commit_cpu_secs, 3),
+    ("and with what follows it, s", |m| m.takeover_cpu_secs, 3),
+    ("strangers that listened meanwhile", |m| m.others, 0),
 ];
 
 /// The measurements of a run.

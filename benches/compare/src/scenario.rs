@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::daemon::{Daemon, Kind, Place};
+use crate::host;
 use crate::load::Load;
 use crate::namespace::Namespace;
 use crate::reader::{Floor, Reader};
@@ -21,6 +22,9 @@ const POLL: Duration = Duration::from_millis(200);
 const HEAL_MAX: Duration = Duration::from_secs(60);
 /// What does not change for so long after the load has been lost, at least for the time being.
 const STANDSTILL: Duration = Duration::from_secs(3);
+
+/// Within this a daemon does what it puts off until its client is gone.
+const AFTERMATH: Duration = Duration::from_secs(4);
 
 /// What one measurement gave.
 #[derive(Clone, Debug)]
@@ -45,8 +49,12 @@ pub(crate) struct Measured {
     pub commit_secs: f64,
     /// CPU seconds of the backup meanwhile.
     pub commit_cpu_secs: f64,
+    /// The same and what the backup did of itself afterwards.
+    pub takeover_cpu_secs: f64,
     /// Flows in the backup's kernel when `conntrackd -c` returned.
     pub committed: f64,
+    /// Other sockets on the machine that heard of new flows, which makes creating them dearer.
+    pub others: f64,
     /// Flows that the commit put into the backup's kernel and its internal cache then lacked.
     pub unknown: f64,
     /// Overruns of the backup's event socket, which the commit fills.
@@ -105,14 +113,18 @@ pub(crate) fn measure(kind: &Kind, load: Load, directory: &Path, waiter: &Waiter
     // The flows are taken over because their firewall is dead. It matters on one machine: the kernel
     // makes an event as long as anybody listens, in whichever network.
     primary.kill()?;
+    // The backup is one of them.
+    let others = host::listeners()?.saturating_sub(1);
 
-    let commit_cpu = backup.cpu()?;
+    let cpu_before = backup.cpu()?;
     let commit_start = now()?;
     backup.ask(&["-c"]).context("commit")?;
     let commit_time = now()? - commit_start;
-    let commit_cpu = backup.cpu()? - commit_cpu;
+    let commit_cpu = backup.cpu()? - cpu_before;
     let committed = networks[1].flows()?;
     let known = converge(&mut backup, "internal", committed, now()?, STANDSTILL * 2, waiter)?;
+    waiter.wait(AFTERMATH)?;
+    let takeover_cpu = backup.cpu()? - cpu_before;
 
     let measured = Measured {
         load_secs: load_time.as_secs_f64(),
@@ -125,7 +137,9 @@ pub(crate) fn measure(kind: &Kind, load: Load, directory: &Path, waiter: &Waiter
         primary_overruns: primary_overruns as f64,
         commit_secs: commit_time.as_secs_f64(),
         commit_cpu_secs: commit_cpu.as_secs_f64(),
+        takeover_cpu_secs: takeover_cpu.as_secs_f64(),
         committed: committed as f64,
+        others: others as f64,
         unknown: known.missing as f64,
         backup_overruns: backup.overruns()? as f64,
     };
