@@ -33,15 +33,15 @@ pub(super) fn filter(file: &Scope<'_>, general: &Scope<'_>, sync: &Scope<'_>, si
         state,
     ));
 
-    let addresses = merge(addresses, true, sink);
+    let addresses = merge(addresses, RepeatedEntries::Warn, sink);
     if let (FilterPlace::Kernelspace, Some(set)) = (place.value, &addresses) {
         check_capacity(set, sink);
     }
     Filter {
         place,
-        protocols: merge(protocols, true, sink),
+        protocols: merge(protocols, RepeatedEntries::Warn, sink),
         addresses,
-        tcp_states: merge(states, false, sink),
+        tcp_states: merge(states, RepeatedEntries::PassOver, sink),
     }
 }
 
@@ -145,8 +145,19 @@ fn old_parts<T>(clauses: &Scope<'_>, policy: Policy, read: fn(&Value) -> Option<
     clauses.clauses.iter().map(part).collect()
 }
 
+/// Whether an entry that is given twice is worth a warning.
+#[derive(Clone, Copy)]
+enum RepeatedEntries {
+    Warn,
+    PassOver,
+}
+
 /// Joins the blocks of one set.
-fn merge<T: Copy + Ord>(parts: Vec<Part<T>>, warn_repeats: bool, sink: &mut Sink) -> Option<FilterSet<T>> {
+fn merge<T: Copy + Ord>(
+    parts: Vec<Part<T>>,
+    repeated: RepeatedEntries,
+    sink: &mut Sink,
+) -> Option<FilterSet<T>> {
     let mut parts = parts.into_iter();
     let first = parts.next()?;
     let mut entries = first.entries;
@@ -169,7 +180,7 @@ fn merge<T: Copy + Ord>(parts: Vec<Part<T>>, warn_repeats: bool, sink: &mut Sink
             seen.insert(entry.value, entry.span);
             return true;
         };
-        if let (true, Some(span), Some(before)) = (warn_repeats, entry.span, *before) {
+        if let (RepeatedEntries::Warn, Some(span), Some(before)) = (repeated, entry.span, *before) {
             sink.push(
                 Diagnostic::warning(Code::RepeatedEntry, span, "this entry is given twice")
                     .with_related(before, "given here before"),
@@ -184,12 +195,15 @@ fn merge<T: Copy + Ord>(parts: Vec<Part<T>>, warn_repeats: bool, sink: &mut Sink
 }
 
 fn check_capacity(set: &FilterSet<Network>, sink: &mut Sink) {
-    let family = |is_ipv4: bool| {
-        let of_family =
-            move |entry: &&Spanned<Network>| matches!(entry.value.address(), IpAddr::V4(_)) == is_ipv4;
+    let too_many = |is_of_family: fn(&IpAddr) -> bool| {
+        let of_family = |entry: &&Spanned<Network>| is_of_family(&entry.value.address());
         set.entries.iter().filter(of_family).nth(KERNEL_ENTRIES_MAX)
     };
-    for (name, entry) in [("IPv4", family(true)), ("IPv6", family(false))] {
+    let families = [
+        ("IPv4", too_many(IpAddr::is_ipv4)),
+        ("IPv6", too_many(IpAddr::is_ipv6)),
+    ];
+    for (name, entry) in families {
         if let Some(span) = entry.and_then(|entry| entry.span) {
             let message =
                 format!("a filter in the kernel holds {KERNEL_ENTRIES_MAX} {name} entries, this is one more");
