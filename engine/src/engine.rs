@@ -209,7 +209,10 @@ impl Engine {
             Timer::StaleResend => {
                 let len_max = self.config.limits.bulk_turn_len_max.get();
                 if self.peer.is_alive(self.now) {
-                    self.sync.resend_stale(len_max, self.transmitter.next_seq());
+                    let next_seq = self.transmitter.next_seq();
+                    if let Some(cause) = self.sync.resend_stale(len_max, next_seq) {
+                        self.start_bulk(cause);
+                    }
                 } else {
                     self.sync.peer_is_silent();
                 }

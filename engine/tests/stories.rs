@@ -317,3 +317,21 @@ fn a_master_whose_own_master_is_gone_keeps_its_child() {
     let master = |port: u16| world.kernels[&Side::B].flows[&(tcp(port).orig, None)].master;
     assert_eq!((master(2), master(3)), (None, Some(tcp(2).orig)));
 }
+
+#[test]
+fn flows_that_left_the_resend_queue_are_told_even_if_nobody_asks_for_them() {
+    let small = FtfwConfig {
+        resend_queue_len_max: 4.try_into().unwrap(),
+        ..FTFW
+    };
+    let mut world = World::new(config(Mode::Ftfw(small)));
+    world.advance(2_500);
+    world.lose(|from, payload| from == Side::A && is_data(payload));
+    for port in 1..=10 {
+        world.kernel(Side::A, EventKind::New, &tcp(port));
+    }
+    let is_nack = |message: wire::MessageView<'_>| matches!(message.content(), Ok(Content::Nack(_)));
+    world.lose(move |from, payload| from == Side::B && wire::messages(payload).flatten().any(is_nack));
+    world.advance(20_000);
+    assert_eq!(external(&mut world).len(), 10, "{}", world.take_trace());
+}

@@ -250,19 +250,26 @@ impl Ftfw {
     }
 
     /// Sends again what waited for its acknowledgement since before the last look, `len_max`
-    /// elements at most.
+    /// elements at most; asks for a bulk if flows from that time have left the resend queue.
     ///
     /// A peer that lives acknowledges within two seconds, or asks again. What it does neither of
-    /// it will never do: it is another process than the one that was spoken to.
-    pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq, queues: &mut Queues) {
-        if let Some(mark) = self.looked_at.replace(next_seq) {
-            for _ in 0..len_max {
-                match queues.oldest_sent() {
-                    Some(sent) if sent.seq.is_before(mark) => queues.resend(sent.node),
-                    Some(_) | None => break,
-                }
+    /// it will never do: it is another process than the one that was spoken to, or its question
+    /// was lost and has left its own resend queue.
+    pub(crate) fn resend_stale(
+        &mut self,
+        len_max: u16,
+        next_seq: Seq,
+        queues: &mut Queues,
+    ) -> Option<BulkCause> {
+        let mark = self.looked_at.replace(next_seq)?;
+        for _ in 0..len_max {
+            match queues.oldest_sent() {
+                Some(sent) if sent.seq.is_before(mark) => queues.resend(sent.node),
+                Some(_) | None => break,
             }
         }
+        self.dropped.take_if(|(_, last)| last.is_before(mark))?;
+        Some(BulkCause::LostBeyondResend)
     }
 
     /// Forgets the last look: the peer is silent, so that nothing can be told from its silence.

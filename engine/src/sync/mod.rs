@@ -99,10 +99,11 @@ impl Sync {
         }
     }
 
-    /// Sends again what the peer, which lives, has had time to acknowledge and has not.
-    pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq) {
+    /// Sends again what the peer, which lives, has had time to acknowledge and has not; returns why
+    /// it must get a bulk, if it must.
+    pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq) -> Option<BulkCause> {
         match &mut self.machine {
-            Machine::Notrack(_) => {}
+            Machine::Notrack(_) => None,
             Machine::Ftfw(ftfw) => ftfw.resend_stale(len_max, next_seq, &mut self.queues),
         }
     }
