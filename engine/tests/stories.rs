@@ -6,7 +6,7 @@ mod common;
 use common::{FTFW, Side, World, config, ftfw, notrack, tcp};
 use engine::config::{FtfwConfig, Mode, StartupResync};
 use engine::flow::{Flow, HelperName, ProtoState, Tcp, TcpState};
-use engine::input::{CacheName, Errno, EventKind, Request, Table};
+use engine::input::{CacheName, Errno, EventKind, Input, KernelInput, Request, Table};
 use engine::wire::{self, Content};
 
 /// Compares a story with the one on file.
@@ -176,6 +176,18 @@ fn a_flow_that_nobody_told_of_during_a_commit_is_found_after_it() {
     let external = world.dump(Side::A, CacheName::External);
     assert_eq!(external.len(), 1, "{external:?}");
     assert!(external[0].contains("sport=2 "), "{external:?}");
+}
+
+#[test]
+fn a_re_read_by_hand_tells_the_peer_what_an_overrun_hid() {
+    let mut world = World::new(ftfw());
+    world.advance(2_500);
+    let kernel = world.kernels.get_mut(&Side::A).unwrap();
+    kernel.flows.insert((tcp(1).orig, None), tcp(1));
+    world.input(Side::A, Input::Kernel(KernelInput::Overrun));
+    world.request(Side::A, Request::ResyncKernel(Table::Both));
+    world.advance(1_000);
+    assert_eq!(external(&mut world).len(), 1, "{}", world.take_trace());
 }
 
 #[test]

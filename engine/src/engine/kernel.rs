@@ -68,6 +68,7 @@ impl Engine {
 
     fn handle_overrun(&mut self) {
         self.kernel_stats.overruns = self.kernel_stats.overruns.wrapping_add(1);
+        self.resync.lost_events();
         let delay = self.config.overrun_resync;
         self.out.report(Report::Overrun {
             resync_in_secs: delay.map(|delay| delay.as_secs()),

@@ -55,6 +55,8 @@ pub(crate) struct Resync {
     tombstones: BTreeSet<u32>,
     tombstones_max: usize,
     has_missed_tombstones: bool,
+    /// Events were lost that no re-read has made up for: what it brings is news to the peer too.
+    has_lost_events: bool,
     ghosts: u64,
     clients: Vec<ClientId>,
     /// Another one was asked for while this one runs.
@@ -72,6 +74,7 @@ impl Resync {
             tombstones: BTreeSet::new(),
             tombstones_max,
             has_missed_tombstones: false,
+            has_lost_events: false,
             ghosts: 0,
             clients: Vec::new(),
             wanted: None,
@@ -88,12 +91,23 @@ impl Resync {
             return;
         }
         self.clients.extend(client);
-        self.announce = announce;
+        self.announce = if core::mem::take(&mut self.has_lost_events) {
+            Announce::Changes
+        } else {
+            announce
+        };
         self.generation = self.generation.wrapping_add(1);
         self.tombstones.clear();
         self.has_missed_tombstones = false;
         self.ghosts = 0;
         self.state = State::Dumping(out.dump(Table::Flows));
+    }
+
+    /// Notes that events were lost. What they told comes with a dump, the one that runs or the next,
+    /// and whoever asked for that one, the peer must hear of it.
+    pub(crate) fn lost_events(&mut self) {
+        self.announce = Announce::Changes;
+        self.has_lost_events = true;
     }
 
     /// Returns whether a dump is this job's.
