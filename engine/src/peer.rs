@@ -13,7 +13,7 @@ use crate::throttle::Throttle;
 use crate::time::Instant;
 use crate::wire::{self, Change, Content, DecodeError, Malformation, MessageView};
 
-/// Time that a restarted peer has to name its flows again before those that it did not name are dropped.
+/// Time without a flow that a restarted peer names again before those that it did not name are dropped.
 const SWEEP_DELAY: Duration = Duration::from_secs(15);
 
 /// Time without a message after which the peer is not known to live.
@@ -108,21 +108,30 @@ impl Peer {
         match wire::decode_flow(message.body, message.body_offset()) {
             Ok(decoded) => {
                 self.count_unknown(decoded.unknown_attributes);
-                if cx
-                    .external
-                    .apply(kind, &decoded.flow, cx.now.whole_secs())
-                    .is_err()
-                    && let Some(refused) = self.cache_full.note(cx.now)
-                {
-                    let len_max = cx.config.cache_len_max.get();
-                    cx.out.report(Report::CacheFull {
-                        cache: "external",
-                        len_max,
-                        refused,
-                    });
+                match cx.external.apply(kind, &decoded.flow, cx.now.whole_secs()) {
+                    Ok(true) => self.put_off_sweep(cx.now),
+                    Ok(false) => {}
+                    Err(_full) => self.report_full(cx),
                 }
             }
             Err(error) => self.reject(error, cx),
+        }
+    }
+
+    /// A peer that goes on naming flows of before its restart has not come to the end of its bulk.
+    fn put_off_sweep(&mut self, now: Instant) {
+        if let Some(sweep) = &mut self.sweep {
+            sweep.at = now.saturating_add(SWEEP_DELAY);
+        }
+    }
+
+    fn report_full(&mut self, cx: &mut Context<'_>) {
+        if let Some(refused) = self.cache_full.note(cx.now) {
+            cx.out.report(Report::CacheFull {
+                cache: "external",
+                len_max: cx.config.cache_len_max.get(),
+                refused,
+            });
         }
     }
 

@@ -191,6 +191,24 @@ fn a_re_read_by_hand_tells_the_peer_what_an_overrun_hid() {
 }
 
 #[test]
+fn a_bulk_that_takes_long_loses_no_flow_of_a_restarted_node() {
+    let small = FtfwConfig {
+        resend_queue_len_max: 4.try_into().unwrap(),
+        ..FTFW
+    };
+    let mut world = World::new(config(Mode::Ftfw(small)));
+    for port in 1..=100 {
+        world.kernel(Side::A, EventKind::New, &tcp(port));
+    }
+    world.advance(2_500);
+    world.start(Side::A, config(Mode::Ftfw(small)));
+    for second in 0..60 {
+        world.advance(1_000);
+        assert_eq!(external(&mut world).len(), 100, "after {second} seconds");
+    }
+}
+
+#[test]
 fn a_takeover_moves_the_flows_into_the_kernel_and_back_to_the_peer() {
     let mut world = World::new(ftfw());
     for port in 1..=3 {

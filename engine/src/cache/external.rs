@@ -32,17 +32,19 @@ impl ExternalCache {
     ///
     /// A message tells all of a flow, an update too: what it lacks the flow has not, even if an
     /// earlier flow with the same key had it. An update of an unknown flow inserts it, the end of an
-    /// unknown one is nothing.
+    /// unknown one is nothing. Returns whether a flow was named again for the first time since the
+    /// generation began.
     ///
     /// # Errors
     /// [`CacheFull`] if there is no room for it.
-    pub fn apply(&mut self, kind: EventKind, flow: &Flow, now_secs: u32) -> Result<(), CacheFull> {
+    pub fn apply(&mut self, kind: EventKind, flow: &Flow, now_secs: u32) -> Result<bool, CacheFull> {
         let known = self.table.find(&FlowKey::of(flow));
+        let is_named_again = known.is_some_and(|id| self.is_of_past_generation(id));
         let id = match (kind, known) {
-            (EventKind::Destroy, None) => return Ok(()),
+            (EventKind::Destroy, None) => return Ok(false),
             (EventKind::Destroy, Some(id)) => {
                 self.remove(id);
-                return Ok(());
+                return Ok(false);
             }
             (EventKind::New | EventKind::Update, None) => self.insert(flow, now_secs)?,
             (EventKind::New, Some(id)) => {
@@ -60,7 +62,7 @@ impl ExternalCache {
             }
         };
         self.table.bookkeeping_mut(id).generation = self.generation;
-        Ok(())
+        Ok(is_named_again)
     }
 
     fn insert(&mut self, flow: &Flow, now_secs: u32) -> Result<FlowId, CacheFull> {
