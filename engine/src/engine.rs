@@ -245,6 +245,7 @@ impl Engine {
             config: &self.config,
             external: &self.external,
             internal: &mut self.internal,
+            sync: &mut self.sync,
             stats: &mut self.commit_stats,
             out: &mut self.out,
             now: self.now,

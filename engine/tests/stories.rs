@@ -4,10 +4,11 @@
 mod common;
 
 use common::{FTFW, Side, World, config, ftfw, notrack, tcp};
-use engine::config::{FtfwConfig, Mode, StartupResync};
-use engine::flow::{Flow, HelperName, ProtoState, Tcp, TcpState};
+use engine::config::{Config, FtfwConfig, Mode, StartupResync};
+use engine::flow::{Flow, HelperName, Nat, ProtoState, Status, Tcp, TcpState, Tuple};
 use engine::input::{CacheName, Errno, EventKind, Input, KernelInput, Request, Table};
 use engine::wire::{self, Content};
+use std::net::IpAddr;
 
 /// Compares a story with the one on file.
 fn check(name: &str, mut world: World) {
@@ -206,6 +207,84 @@ fn a_bulk_that_takes_long_loses_no_flow_of_a_restarted_node() {
         world.advance(1_000);
         assert_eq!(external(&mut world).len(), 100, "after {second} seconds");
     }
+}
+
+/// What node B's kernel makes of packets that come before the commit.
+fn stray(orig: Tuple) -> Flow {
+    Flow {
+        orig,
+        reply: Some(orig.mirrored()),
+        id: Some(999),
+        ..tcp(1)
+    }
+}
+
+#[test]
+fn what_packets_left_in_the_way_of_a_flow_gives_way_to_it() {
+    let mut world = World::new(ftfw());
+    let plain = tcp(1);
+    let mut translated = tcp(2);
+    let public = IpAddr::from([203, 0, 113, 1]);
+    translated.reply = translated.reply.map(|reply| {
+        let nat = Nat {
+            snat: Some(public),
+            ..Nat::NONE
+        };
+        nat.applied_to(reply)
+    });
+    translated.status = translated
+        .status
+        .map(|status| status | Status::SRC_NAT | Status::SRC_NAT_DONE);
+    world.advance(2_500);
+    for flow in [&plain, &translated] {
+        world.kernel(Side::A, EventKind::New, flow);
+        // The answer of the server comes first; nobody translates it back.
+        world.kernel(Side::B, EventKind::New, &stray(flow.reply.unwrap()));
+    }
+    let untranslated = stray(translated.orig);
+    world.kernel(Side::B, EventKind::New, &untranslated);
+    world.request(Side::B, Request::Commit(Table::Both));
+    world.advance(1_000);
+    let flows: Vec<_> = world.kernels[&Side::B].flows.values().collect();
+    let tuples: Vec<_> = flows.iter().map(|flow| (flow.orig, flow.reply)).collect();
+    assert_eq!(
+        tuples,
+        [(plain.orig, plain.reply), (translated.orig, translated.reply)],
+        "{}",
+        world.take_trace()
+    );
+    assert_eq!(
+        world.dump(Side::B, CacheName::Internal).len(),
+        2,
+        "the strays are gone"
+    );
+    assert_eq!(
+        world.dump(Side::A, CacheName::External).len(),
+        1,
+        "the peer hears that the strays are gone, and what took the place of a flow it knew"
+    );
+}
+
+#[test]
+fn a_commit_into_a_full_cache_is_reported() {
+    let config = Config {
+        cache_len_max: 3.try_into().unwrap(),
+        ..ftfw()
+    };
+    let mut world = World::new(config);
+    for port in 1..=3 {
+        world.kernel(Side::A, EventKind::New, &tcp(port));
+        world.kernel(Side::B, EventKind::New, &tcp(10 + port));
+    }
+    world.advance(2_500);
+    world.request(Side::B, Request::Commit(Table::Both));
+    let full =
+        "b: report: the internal cache is full at 3 entries: 3 flows were not replicated; raise HashLimit";
+    assert!(
+        world.reports.iter().any(|report| report == full),
+        "{:#?}",
+        world.reports
+    );
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl Engine {
         if commit.batch_ended(batch, failures, &mut self.commit_context()) {
             self.commit = Some(commit);
         } else {
-            commit.finish(&mut self.out, self.now);
+            commit.finish(&mut self.commit_context());
             // Finds new flows of which nobody told while the commit ran: see `Batch`.
             self.timers
                 .arm(Timer::Reconcile, self.now.saturating_add(COMMIT_RECONCILE));

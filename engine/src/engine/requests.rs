@@ -71,7 +71,7 @@ impl Engine {
         if commit.next_batch(&mut self.commit_context()) {
             self.commit = Some(commit);
         } else {
-            commit.finish(&mut self.out, self.now);
+            commit.finish(&mut self.commit_context());
         }
     }
 

@@ -17,7 +17,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use crate::cache::{ExternalCache, FlowId, FlowKey, InternalCache};
+use crate::cache::{Change, ExternalCache, FlowId, FlowKey, InternalCache, Liveness};
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::input::{ClientId, Errno, EventKind, RequestFailure};
@@ -25,6 +25,7 @@ use crate::output::{Batch, FlowName, FlowRequest};
 use crate::outputs::{BatchOwner, Outputs};
 use crate::report::Report;
 use crate::stats::CommitStats;
+use crate::sync::Sync;
 use crate::time::Instant;
 
 use super::committed;
@@ -34,13 +35,21 @@ use super::committed;
 enum Stage {
     /// Flows are created.
     Create,
-    /// The kernel is asked for those it has already, in the order of `wanted`.
-    Inspect {
-        wanted: Vec<Flow>,
-        present: Vec<Option<Flow>>,
-    },
+    /// The kernel is asked what is in the way; the request at each index is about the flow at
+    /// that place of `found`.
+    Inspect { asked: Vec<usize>, found: Vec<Found> },
     /// They are updated, or created in another way.
     Resolve,
+}
+
+/// What the kernel has in the place of a flow.
+#[derive(Debug)]
+struct Found {
+    wanted: Flow,
+    /// The flow that has its original tuple, in either direction.
+    at_orig: Option<Flow>,
+    /// The flow that has its translated reply tuple, in either direction.
+    at_reply: Option<Flow>,
 }
 
 /// A commit that runs.
@@ -56,6 +65,8 @@ pub(crate) struct Commit {
     stage: Stage,
     committed: u64,
     failed: u64,
+    /// Flows that the kernel took and the internal cache had no room for.
+    unfiled: u64,
     /// Failures of this commit by error; the first of each is reported.
     errors: BTreeMap<Errno, u64>,
 }
@@ -65,6 +76,7 @@ pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) external: &'a ExternalCache,
     pub(crate) internal: &'a mut InternalCache,
+    pub(crate) sync: &'a mut Sync,
     pub(crate) stats: &'a mut CommitStats,
     pub(crate) out: &'a mut Outputs,
     pub(crate) now: Instant,
@@ -89,6 +101,7 @@ impl Commit {
             stage: Stage::Create,
             committed: 0,
             failed: 0,
+            unfiled: 0,
             errors: BTreeMap::new(),
         }
     }
@@ -144,9 +157,15 @@ impl Commit {
 
     /// Takes the kernel's answer about a flow that exists.
     pub(crate) fn answer(&mut self, index: usize, flow: &Flow) {
-        if let Stage::Inspect { present, .. } = &mut self.stage
-            && let Some(place) = present.get_mut(index)
+        if let Stage::Inspect { asked, found } = &mut self.stage
+            && let Some(found) = asked.get(index).and_then(|place| found.get_mut(*place))
         {
+            let orig = found.wanted.orig;
+            let place = if flow.orig == orig || flow.reply == Some(orig) {
+                &mut found.at_orig
+            } else {
+                &mut found.at_reply
+            };
             *place = Some(flow.clone());
         }
     }
@@ -163,8 +182,8 @@ impl Commit {
                 let again = self.created(batch, failures, cx);
                 self.inspect(again, cx) || self.next_batch(cx)
             }
-            Stage::Inspect { wanted, present } => {
-                self.resolve(wanted, present, cx);
+            Stage::Inspect { found, .. } => {
+                self.resolve(found, cx);
                 true
             }
             Stage::Resolve => {
@@ -197,42 +216,54 @@ impl Commit {
         again
     }
 
-    fn inspect(&mut self, wanted: Vec<Flow>, cx: &mut Context<'_>) -> bool {
-        if wanted.is_empty() {
+    /// Asks what is in the way of each flow; of a translated one both tuples can be taken.
+    fn inspect(&mut self, again: Vec<Flow>, cx: &mut Context<'_>) -> bool {
+        if again.is_empty() {
             return false;
         }
-        let name = |flow: &Flow| {
-            FlowRequest::Get(FlowName {
-                orig: flow.orig,
-                zone: flow.zone,
-                id: None,
-            })
+        let (mut batch, mut asked) = (cx.out.new_batch(), Vec::new());
+        for (place, wanted) in again.iter().enumerate() {
+            let reply = committed::reply_after_nat(wanted);
+            let is_translated = reply != wanted.orig.mirrored();
+            for orig in [Some(wanted.orig), is_translated.then_some(reply)]
+                .into_iter()
+                .flatten()
+            {
+                let (zone, id) = (wanted.zone, None);
+                batch.requests.push(FlowRequest::Get(FlowName { orig, zone, id }));
+                asked.push(place);
+            }
+        }
+        cx.out.batch(BatchOwner::Commit, batch);
+        let unasked = |wanted| Found {
+            wanted,
+            at_orig: None,
+            at_reply: None,
         };
-        cx.out.requests(BatchOwner::Commit, wanted.iter().map(name));
-        let present = wanted.iter().map(|_| None).collect();
-        self.stage = Stage::Inspect { wanted, present };
+        let found = again.into_iter().map(unasked).collect();
+        self.stage = Stage::Inspect { asked, found };
         true
     }
 
     /// Updates what exists as wanted, replaces what is translated otherwise, creates what is not there.
-    fn resolve(&mut self, wanted: Vec<Flow>, present: Vec<Option<Flow>>, cx: &mut Context<'_>) {
+    fn resolve(&mut self, found: Vec<Found>, cx: &mut Context<'_>) {
         let mut batch = cx.out.new_batch();
-        for (wanted, present) in wanted.into_iter().zip(present) {
-            let Some(present) = present else {
-                batch.requests.push(FlowRequest::Create(wanted));
-                continue;
-            };
-            if let Some(update) = committed::update(&present, &wanted) {
+        for found in found {
+            let at_orig = found.at_orig.as_ref();
+            if let Some(update) = at_orig.and_then(|present| committed::update(present, &found.wanted)) {
                 batch.requests.push(FlowRequest::Update(update));
                 continue;
             }
-            let name = FlowName {
-                orig: wanted.orig,
-                zone: wanted.zone,
-                id: present.id,
-            };
-            batch.requests.push(FlowRequest::Delete(name));
-            batch.requests.push(FlowRequest::Create(wanted));
+            let wrong = [
+                found.at_orig,
+                found.at_reply.filter(|flow| is_answer_to(flow, &found.wanted)),
+            ];
+            for Flow { orig, zone, id, .. } in wrong.into_iter().flatten() {
+                batch
+                    .requests
+                    .push(FlowRequest::Delete(FlowName { orig, zone, id }));
+            }
+            batch.requests.push(FlowRequest::Create(found.wanted));
         }
         self.stage = Stage::Resolve;
         cx.out.batch(BatchOwner::Commit, batch);
@@ -247,8 +278,9 @@ impl Commit {
                 (FlowRequest::Create(flow), Some(failure)) => self.fail(failure.errno, "create", flow, cx),
                 (FlowRequest::Update(flow), None) => self.updated(flow, cx),
                 (FlowRequest::Update(flow), Some(failure)) => self.fail(failure.errno, "update", flow, cx),
+                (FlowRequest::Delete(name), None) => bury(name, cx),
                 // A flow that could not be deleted makes the creation behind it fail, which is counted.
-                (FlowRequest::Delete(_) | FlowRequest::Get(_), _) => {}
+                (FlowRequest::Delete(_), Some(_)) | (FlowRequest::Get(_), _) => {}
             }
         }
     }
@@ -257,18 +289,19 @@ impl Commit {
     fn succeeded(&mut self, creation: &Flow, cx: &mut Context<'_>) {
         self.committed = self.committed.saturating_add(1);
         cx.stats.created = cx.stats.created.saturating_add(1);
-        cx.internal
-            .apply(EventKind::New, &committed::created(creation), cx.now.whole_secs());
+        self.file(EventKind::New, &committed::created(creation), cx);
     }
 
     fn updated(&mut self, update: &Flow, cx: &mut Context<'_>) {
         self.committed = self.committed.saturating_add(1);
         cx.stats.updated = cx.stats.updated.saturating_add(1);
-        cx.internal.apply(
-            EventKind::Update,
-            &committed::updated(update),
-            cx.now.whole_secs(),
-        );
+        self.file(EventKind::Update, &committed::updated(update), cx);
+    }
+
+    fn file(&mut self, kind: EventKind, flow: &Flow, cx: &mut Context<'_>) {
+        if cx.internal.apply(kind, flow, cx.now.whole_secs()) == Change::Full {
+            self.unfiled = self.unfiled.saturating_add(1);
+        }
     }
 
     fn fail(&mut self, errno: Errno, operation: &'static str, flow: &Flow, cx: &mut Context<'_>) {
@@ -300,14 +333,21 @@ impl Commit {
     }
 
     /// Tells how it went and lets the clients go.
-    pub(crate) fn finish(mut self, out: &mut Outputs, now: Instant) {
-        let took = now.saturating_since(self.started);
-        out.report(Report::Committed {
+    pub(crate) fn finish(mut self, cx: &mut Context<'_>) {
+        if self.unfiled > 0 {
+            cx.out.report(Report::CacheFull {
+                cache: "internal",
+                len_max: cx.config.cache_len_max.get(),
+                refused: self.unfiled,
+            });
+        }
+        let took = cx.now.saturating_since(self.started);
+        cx.out.report(Report::Committed {
             committed: self.committed,
             failed: self.failed,
             took,
         });
-        out.end(&mut self.clients);
+        cx.out.end(&mut self.clients);
     }
 
     /// Forgets a client that hung up; the commit goes on.
@@ -331,6 +371,24 @@ fn n_masters(flow: &Flow, external: &ExternalCache) -> u8 {
         master = found.and_then(|id| external.flow(id).master);
     }
     n_masters
+}
+
+/// Returns whether `present` is what the kernel takes for a new flow when packets of the reply
+/// direction of `wanted` arrive before it: nobody translates them back, and the tuple is taken.
+///
+/// A flow that merely shares the translated tuple is another stream's, and stays.
+fn is_answer_to(present: &Flow, wanted: &Flow) -> bool {
+    present.orig == committed::reply_after_nat(wanted)
+}
+
+/// Takes a flow that was deleted to make room out of the internal cache, and tells the peer.
+fn bury(name: &FlowName, cx: &mut Context<'_>) {
+    if let Some(id) = cx.internal.find(&FlowKey::of_name(name))
+        && cx.internal.liveness(id) != Liveness::Dead
+    {
+        cx.internal.kill(id);
+        cx.sync.enqueue(id, cx.internal);
+    }
 }
 
 /// Returns the flow without what the kernel could not give it: its master is not there, or its

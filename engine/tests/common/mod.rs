@@ -105,13 +105,27 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
+    /// Returns the key of the flow that has this tuple in either direction.
+    fn find(&self, tuple: Tuple, zone: Option<u16>) -> Option<(Tuple, Option<u16>)> {
+        let has_tuple = |flow: &Flow| flow.orig == tuple || flow.reply == Some(tuple);
+        let found = self
+            .flows
+            .iter()
+            .find(|(key, flow)| key.1 == zone && has_tuple(flow));
+        found.map(|(key, _)| *key)
+    }
+
     fn request(&mut self, request: &FlowRequest) -> Result<Option<Flow>, Errno> {
-        let key = match request {
+        let (orig, zone) = match request {
             FlowRequest::Create(flow) | FlowRequest::Update(flow) => (flow.orig, flow.zone),
             FlowRequest::Delete(name) | FlowRequest::Get(name) => (name.orig, name.zone),
         };
+        let key = self.find(orig, zone).unwrap_or((orig, zone));
         match request {
             FlowRequest::Create(_) if self.flows.contains_key(&key) => Err(Errno::EEXIST),
+            FlowRequest::Create(flow) if self.find(flow.nat.applied_to(orig.mirrored()), zone).is_some() => {
+                Err(Errno::EEXIST)
+            }
             FlowRequest::Create(flow) => {
                 let port = flow.orig.ports().map_or(0, |(src, _)| src);
                 if let Some(errno) = self.refuses.get(&port) {
