@@ -2,7 +2,7 @@
 
 use crate::config::TcpWindowTracking;
 use crate::flow::{
-    Flow, L4Key, Nat, ProtoState, Protocol, SctpState, Status, Synproxy, TcpFlags, TcpState, Tuple,
+    Flow, L4Key, Nat, ProtoState, Protocol, SctpState, Status, Synproxy, Tcp, TcpFlags, TcpState, Tuple,
 };
 
 /// Seconds given to a flow whose own timeout has run out since its last message: the peer sends
@@ -144,7 +144,8 @@ pub(super) fn reply_after_nat(creation: &Flow) -> Tuple {
 /// creating helps.
 ///
 /// Bits of the status are only added: the kernel refuses to take them away. The longer timeout
-/// stays, as traffic may have refreshed the flow since the peer last spoke of it.
+/// stays, as traffic may have refreshed the flow since the peer last spoke of it; so does the state
+/// of a stream that our kernel saw closing, with its own timeout.
 #[must_use]
 pub(super) fn update(present: &Flow, wanted: &Flow) -> Option<Flow> {
     if present
@@ -156,12 +157,14 @@ pub(super) fn update(present: &Flow, wanted: &Flow) -> Option<Flow> {
     let status = present.status.unwrap_or_default();
     let addable = Status::SEEN_REPLY | Status::ASSURED | Status::FIXED_TIMEOUT;
     let is_fixed = status.contains(Status::FIXED_TIMEOUT);
+    let closing = closing(present.proto, wanted.proto);
     Some(Flow {
+        proto: closing.unwrap_or(wanted.proto),
         status: Some(status | (wanted.status.unwrap_or_default() & addable) | Status::CONFIRMED),
         timeout_secs: wanted
             .timeout_secs
             .max(present.timeout_secs)
-            .filter(|_| !is_fixed),
+            .filter(|_| !is_fixed && closing.is_none()),
         labels: wanted.labels.filter(|labels| Some(*labels) != present.labels),
         seq_adj: wanted
             .seq_adj
@@ -170,10 +173,29 @@ pub(super) fn update(present: &Flow, wanted: &Flow) -> Option<Flow> {
     })
 }
 
+/// Returns the state to keep if our kernel saw the end of a stream that the peer last knew
+/// established. A state before that is of a stream that began anew with the same tuple.
+fn closing(present: ProtoState, wanted: ProtoState) -> Option<ProtoState> {
+    let (ProtoState::Tcp(present), ProtoState::Tcp(wanted)) = (present, wanted) else {
+        return None;
+    };
+    let is_closing = matches!(
+        present.state,
+        TcpState::FIN_WAIT
+            | TcpState::CLOSE_WAIT
+            | TcpState::LAST_ACK
+            | TcpState::TIME_WAIT
+            | TcpState::CLOSE
+    );
+    (is_closing && wanted.state == TcpState::ESTABLISHED).then_some(ProtoState::Tcp(Tcp {
+        state: present.state,
+        ..wanted
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Tcp;
     use crate::testing::tcp;
     use core::net::{IpAddr, Ipv4Addr};
 
@@ -300,5 +322,37 @@ mod tests {
         );
         present.reply = Some(present.orig.mirrored());
         assert_eq!(update(&present, &wanted), None, "no update translates a flow");
+    }
+
+    #[test]
+    fn a_stream_that_our_kernel_saw_closing_stays_closing() {
+        let table = [
+            (
+                TcpState::TIME_WAIT,
+                TcpState::ESTABLISHED,
+                TcpState::TIME_WAIT,
+                None,
+            ),
+            (
+                TcpState::TIME_WAIT,
+                TcpState::SYN_SENT,
+                TcpState::SYN_SENT,
+                Some(300),
+            ),
+            (
+                TcpState::SYN_SENT,
+                TcpState::ESTABLISHED,
+                TcpState::ESTABLISHED,
+                Some(300),
+            ),
+            (TcpState::ESTABLISHED, TcpState::CLOSE, TcpState::CLOSE, Some(300)),
+        ];
+        for (here, there, want, timeout_secs) in table {
+            let wanted = creation(&tcp(1, there), 200, TcpWindowTracking::Off);
+            let request = update(&tcp(1, here), &wanted).expect("neither is translated");
+            let reason = alloc::format!("{here:?} here, {there:?} there");
+            assert_eq!(tcp_of(&request).state, want, "{reason}");
+            assert_eq!(request.timeout_secs, timeout_secs, "{reason}");
+        }
     }
 }
