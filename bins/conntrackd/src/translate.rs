@@ -29,6 +29,8 @@ const EVENT_BUFFER_LEN_MAX: u32 = 8 << 20;
 /// event stays no longer than that; a dump of a million flows costs about a second of CPU.
 const RECONCILE_PERIOD: Duration = Duration::from_secs(300);
 
+const TWO: NonZeroU32 = NonZeroU32::new(2).unwrap();
+
 /// A value and the place in the file it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Placed<T> {
@@ -185,9 +187,13 @@ fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::conf
             startup_resync,
         } => {
             unsupported.external_cache(external_cache);
+            let ack_window = saturating_u16(ack_window_size.value);
+            // The peer acknowledges whole windows: a queue that cannot hold them would let a bulk
+            // through only as fast as the alive timer forces acknowledgements, once a second.
+            let two_windows = NonZeroU32::from(ack_window).saturating_mul(TWO);
             Some(engine::config::Mode::Ftfw(FtfwConfig {
-                ack_window: saturating_u16(ack_window_size.value),
-                resend_queue_len_max: at_least_one(resend_queue_size.value),
+                ack_window,
+                resend_queue_len_max: at_least_one(resend_queue_size.value).max(two_windows),
                 startup_resync: resync(startup_resync),
             }))
         }

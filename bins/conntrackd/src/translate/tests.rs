@@ -74,6 +74,19 @@ fn a_silent_file_gets_the_defaults() {
 }
 
 #[test]
+fn a_resend_queue_holds_two_windows_at_least() {
+    let table = [("", 600), ("ACKWindowSize 1", 4), ("ACKWindowSize 3", 6)];
+    for (window, want) in table {
+        let mode = format!("Mode FTFW {{\nResendQueueSize 4\n{window}\n}}");
+        let settings = translate(&config(&mode, UDP, "", "")).unwrap();
+        let engine::config::Mode::Ftfw(ftfw) = settings.engine.mode else {
+            panic!("{:?} is not FT-FW", settings.engine.mode)
+        };
+        assert_eq!(ftfw.resend_queue_len_max.get(), want, "{window}");
+    }
+}
+
+#[test]
 fn what_the_file_says_arrives() {
     let mode = "Mode NOTRACK {\nStartupResync on\nCommitTimeout 180\nPurgeTimeout 15\n}";
     let sync = "Options {\nTCPWindowTracking on\n}";
