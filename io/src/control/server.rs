@@ -67,7 +67,7 @@ pub enum ControlError {
 /// What went wrong with clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ControlCounters {
-    /// Turned away because too many were there.
+    /// Turned away, or made to give way, because too many were there.
     pub refused: u64,
     /// Did not say in time what they want.
     pub timed_out: u64,
@@ -271,8 +271,11 @@ impl ControlServer {
     fn accept(&mut self, now: Instant, news: &mut Vec<Input<'static>>) {
         for _ in 0..ACCEPT_TURN_MAX {
             match self.listener.accept() {
-                Ok((stream, _)) if self.clients.len() < CLIENTS_MAX => self.admit(stream, now, news),
-                Ok(_) => self.counters.refused = self.counters.refused.saturating_add(1),
+                Ok((stream, _)) => {
+                    if self.make_room(news) {
+                        self.admit(stream, now, news);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => {
                     self.counters.accept_failed = self.counters.accept_failed.saturating_add(1);
@@ -289,6 +292,24 @@ impl ControlServer {
         {
             self.counters.accept_failed = self.counters.accept_failed.saturating_add(1);
         }
+    }
+
+    /// Returns whether there is room for one more client. One that says nothing, or else one that
+    /// does not read, gives way: whoever comes may have a takeover to ask for.
+    fn make_room(&mut self, news: &mut Vec<Input<'static>>) -> bool {
+        if self.clients.len() < CLIENTS_MAX {
+            return true;
+        }
+        self.counters.refused = self.counters.refused.saturating_add(1);
+        let first = |is_idle: fn(&Client) -> bool| {
+            let mut clients = self.clients.iter();
+            clients.find(|(_, client)| is_idle(client)).map(|(id, _)| *id)
+        };
+        let Some(id) = first(Client::is_asking).or_else(|| first(Client::leaves_unread)) else {
+            return false;
+        };
+        self.hang_up(id, news);
+        true
     }
 
     fn admit(&mut self, mut stream: UnixStream, now: Instant, news: &mut Vec<Input<'static>>) {
@@ -373,6 +394,14 @@ impl Client {
             State::Asking { until, .. } => Some(*until),
             State::Answering { .. } => None,
         }
+    }
+
+    const fn is_asking(&self) -> bool {
+        matches!(self.state, State::Asking { .. })
+    }
+
+    const fn leaves_unread(&self) -> bool {
+        matches!(&self.state, State::Answering { out, .. } if !out.is_empty())
     }
 
     /// Reads the four bytes of the request; what follows them is never looked at.

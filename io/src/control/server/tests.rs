@@ -214,21 +214,54 @@ fn two_hundred_clients_at_once_are_served() {
     }
 }
 
-#[test]
-fn more_clients_than_there_is_room_for_are_refused_and_counted() {
+/// A daemon with as many clients as it has room for, all of which wait for their answer.
+fn full() -> (Daemon, Vec<StdStream>) {
     let mut daemon = Daemon::start();
     let mut clients = Vec::new();
     for _ in 0..CLIENTS_MAX {
-        clients.push(daemon.connect());
-        daemon.turn();
+        clients.push(daemon.ask(46));
+        daemon.request();
     }
+    (daemon, clients)
+}
+
+#[test]
+fn more_clients_than_there_is_room_for_are_refused_and_counted() {
+    let (mut daemon, mut clients) = full();
     let refused = daemon.connect();
     daemon.turn_until(|daemon| daemon.server.counters().refused == 1);
     assert_eq!(read_all(refused), b"");
     drop(clients.pop());
     daemon.turn_until(|daemon| daemon.server.clients.len() < CLIENTS_MAX);
+    daemon.news.clear();
     let _client = daemon.ask(21);
     daemon.request();
+}
+
+#[test]
+fn silent_clients_give_way_to_whoever_comes() {
+    let mut daemon = Daemon::start();
+    let mut silent = Vec::new();
+    for _ in 0..CLIENTS_MAX {
+        silent.push(daemon.connect());
+        daemon.turn();
+    }
+    let _client = daemon.ask(46);
+    let (_, request) = daemon.request();
+    assert_eq!(request, Request::Commit(engine::input::Table::Both));
+    assert_eq!(daemon.server.counters().refused, 1);
+    assert_eq!(read_all(silent.remove(0)), b"", "the one that came first");
+}
+
+#[test]
+fn a_client_that_does_not_read_gives_way_to_whoever_comes() {
+    let (mut daemon, _clients) = full();
+    let lazy = ClientId(5);
+    daemon.write(lazy, vec![b'x'; OUT_LEN_MAX / 2]);
+    let _client = daemon.ask(21);
+    let told = format!("{:?}", Input::Client(lazy, ClientEvent::Gone));
+    daemon.turn_until(|daemon| daemon.news.len() == 2);
+    assert_eq!(daemon.news()[0], told, "the engine stops writing for it");
 }
 
 #[test]
