@@ -183,7 +183,7 @@ impl Engine {
         }
         let payload = self
             .transmitter
-            .next_datagram(&mut self.sync, &mut self.internal)?;
+            .next_datagram(&mut self.sync, &mut self.internal, self.now)?;
         self.timers
             .arm(Timer::Alive, self.now.saturating_add(ALIVE_PERIOD));
         self.report_resend_overflow();

@@ -73,7 +73,7 @@ impl Peer {
 
     fn take(&mut self, message: &MessageView<'_>, cx: &mut Context<'_>) -> Option<BulkCause> {
         self.stats.messages = self.stats.messages.wrapping_add(1);
-        let Outcome { verdict, bulk } = cx.sync.receive(message, cx.internal, &mut self.stats);
+        let Outcome { verdict, bulk } = cx.sync.receive(message, cx.internal, &mut self.stats, cx.now);
         match verdict {
             Verdict::Data => self.apply(message, cx),
             Verdict::BadHeader(error) => self.reject(error, cx),

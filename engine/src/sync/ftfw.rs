@@ -10,15 +10,21 @@
 //! sender resends the flows of the missing messages in their present state under new numbers.
 //! Rules and their reasons: docs/sync-protocol.md, "FT-FW".
 
+use core::time::Duration;
+
 use crate::cache::{InternalCache, NodeId};
 use crate::config::FtfwConfig;
 use crate::seq::Seq;
 use crate::stats::ReceiveStats;
+use crate::time::Instant;
 use crate::wire::{Content, ControlMessage, Flags, MessageView, SeqRange};
 
 use super::queue::{Element, Queues, Sent};
 use super::tracker::{Position, Tracker};
 use super::{BulkCause, Outcome, Verdict};
+
+/// Time within which the peer's process has our HELLO_BACK, unless that was lost.
+const ANSWER_WITHIN: Duration = Duration::from_millis(300);
 
 /// What we say about our own start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +46,8 @@ pub(crate) struct Ftfw {
     owes_hello_back: bool,
     /// The last message of the peer said HELLO: more of them belong to the same start.
     peer_says_hello: bool,
+    /// When HELLO_BACK was sent to the start that the peer speaks of.
+    answered: Option<Instant>,
     tracker: Tracker,
     /// First message received and not yet acknowledged.
     run_from: Option<Seq>,
@@ -64,6 +72,7 @@ impl Ftfw {
             hello: Hello::Init,
             owes_hello_back: false,
             peer_says_hello: false,
+            answered: None,
             tracker: Tracker::default(),
             run_from: None,
             credit: window(config),
@@ -86,6 +95,7 @@ impl Ftfw {
         queues: &mut Queues,
         internal: &mut InternalCache,
         stats: &mut ReceiveStats,
+        now: Instant,
     ) -> Outcome {
         let (seq, flags) = (message.header.seq, message.header.flags);
         if flags.contains(Flags::HELLO_BACK) && self.hello == Hello::Say {
@@ -94,7 +104,7 @@ impl Ftfw {
         let mut bulk = None;
         let position = if flags.contains(Flags::HELLO) {
             self.owes_hello_back = true;
-            let (position, cause) = self.greet(seq, queues, internal, stats);
+            let (position, cause) = self.greet(seq, queues, internal, stats, now);
             bulk = cause;
             position
         } else {
@@ -123,25 +133,33 @@ impl Ftfw {
     /// Handles a HELLO: the peer is a new process and holds nothing of ours.
     ///
     /// The first HELLO of a start is taken whatever its number. Those that follow until our answer
-    /// arrives belong to the same start as long as they are in sequence; one that is not may come
-    /// from yet another process. A gap is asked for in any case.
+    /// arrives belong to the same start as long as they are in sequence; one that is not, or that
+    /// comes when the answer must have arrived, may be of yet another process: one that sent a message
+    /// a second and is started again goes on with the same numbers. A gap is asked for in any case.
     fn greet(
         &mut self,
         seq: Seq,
         queues: &mut Queues,
         internal: &mut InternalCache,
         stats: &mut ReceiveStats,
+        now: Instant,
     ) -> (Position, Option<BulkCause>) {
         let (position, cause) = if self.peer_says_hello {
+            let has_heard_us = self
+                .answered
+                .is_some_and(|at| now.saturating_since(at) > ANSWER_WITHIN);
             match self.tracker.classify(seq, stats) {
-                position @ (Position::First | Position::InSync) => return (position, None),
-                position @ Position::After { .. } => (position, BulkCause::PeerMayHaveRestarted),
+                position @ (Position::First | Position::InSync) if !has_heard_us => return (position, None),
+                position @ (Position::First | Position::InSync | Position::After { .. }) => {
+                    (position, BulkCause::PeerMayHaveRestarted)
+                }
                 Position::Before => (Position::First, BulkCause::PeerMayHaveRestarted),
             }
         } else {
             (Position::First, BulkCause::PeerRestarted)
         };
         self.peer_says_hello = true;
+        self.answered = None;
         if position == Position::First {
             self.restart_run(seq);
         }
@@ -278,7 +296,7 @@ impl Ftfw {
     }
 
     /// Returns the flags for the next message: HELLO until it is answered, HELLO_BACK once for each HELLO.
-    pub(crate) fn next_flags(&mut self) -> Flags {
+    pub(crate) fn next_flags(&mut self, now: Instant) -> Flags {
         if self.hello == Hello::Init {
             self.hello = Hello::Say;
         }
@@ -287,6 +305,7 @@ impl Ftfw {
             flags = flags | Flags::HELLO;
         }
         if core::mem::take(&mut self.owes_hello_back) {
+            self.answered.get_or_insert(now);
             flags = flags | Flags::HELLO_BACK;
         }
         flags
@@ -388,9 +407,13 @@ mod tests {
 
         fn receive(&mut self, bytes: &[u8]) -> Outcome {
             let message = wire::messages(bytes).next().unwrap().unwrap();
-            let outcome = self
-                .ftfw
-                .receive(&message, &mut self.queues, &mut self.internal, &mut self.stats);
+            let outcome = self.ftfw.receive(
+                &message,
+                &mut self.queues,
+                &mut self.internal,
+                &mut self.stats,
+                Instant::START,
+            );
             self.queues.check_invariants();
             outcome
         }
@@ -481,9 +504,9 @@ mod tests {
                 " | 0 wait",
                 "seq {seq}: no gap is seen in a new process"
             );
-            assert!(bench.ftfw.next_flags().contains(Flags::HELLO_BACK));
+            assert!(bench.ftfw.next_flags(Instant::START).contains(Flags::HELLO_BACK));
             assert!(
-                !bench.ftfw.next_flags().contains(Flags::HELLO_BACK),
+                !bench.ftfw.next_flags(Instant::START).contains(Flags::HELLO_BACK),
                 "one answer a HELLO"
             );
         }

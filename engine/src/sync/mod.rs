@@ -18,6 +18,7 @@ use crate::cache::{FlowId, InternalCache, NodeId};
 use crate::config::Mode;
 use crate::seq::Seq;
 use crate::stats::{QueueStats, ReceiveStats, ResendElement, ResendQueueStats};
+use crate::time::Instant;
 use crate::wire::{ControlMessage, DecodeError, Flags, MessageView};
 
 use alloc::vec::Vec;
@@ -84,10 +85,11 @@ impl Sync {
         message: &MessageView<'_>,
         internal: &mut InternalCache,
         stats: &mut ReceiveStats,
+        now: Instant,
     ) -> Outcome {
         match &mut self.machine {
             Machine::Notrack(notrack) => notrack.receive(message, stats),
-            Machine::Ftfw(ftfw) => ftfw.receive(message, &mut self.queues, internal, stats),
+            Machine::Ftfw(ftfw) => ftfw.receive(message, &mut self.queues, internal, stats, now),
         }
     }
 
@@ -157,11 +159,11 @@ impl Sync {
     }
 
     /// Takes the next element to send; [`Self::sent`] must follow.
-    fn next(&mut self) -> Option<(NodeId, Element, Flags)> {
+    fn next(&mut self, now: Instant) -> Option<(NodeId, Element, Flags)> {
         let (node, element) = self.queues.pop_tx()?;
         let flags = match &mut self.machine {
             Machine::Notrack(_) => Flags::NONE,
-            Machine::Ftfw(ftfw) => ftfw.next_flags(),
+            Machine::Ftfw(ftfw) => ftfw.next_flags(now),
         };
         Some((node, element, flags))
     }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::cache::{InternalCache, Liveness};
 use crate::seq::Seq;
-use crate::time::UnixTime;
+use crate::time::{Instant, UnixTime};
 use crate::wire::{Change, EncodeOptions, Packer, encode_control, encode_flow};
 
 use super::Sync;
@@ -51,8 +51,13 @@ impl Transmitter {
     ///
     /// The type of a message is that of its flow at this moment: one that changed since it was
     /// queued goes out changed, one that died goes out as its end.
-    pub(crate) fn next_datagram(&mut self, sync: &mut Sync, internal: &mut InternalCache) -> Option<Vec<u8>> {
-        while let Some((node, element, flags)) = sync.next() {
+    pub(crate) fn next_datagram(
+        &mut self,
+        sync: &mut Sync,
+        internal: &mut InternalCache,
+        now: Instant,
+    ) -> Option<Vec<u8>> {
+        while let Some((node, element, flags)) = sync.next(now) {
             let seq = self.next_seq;
             self.next_seq = seq.next();
             let full = match element {

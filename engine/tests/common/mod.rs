@@ -166,6 +166,7 @@ type Loss = Box<dyn FnMut(Side, &[u8]) -> bool>;
 pub(crate) struct World {
     pub(crate) now: Instant,
     nodes: BTreeMap<Side, Engine>,
+    pub(crate) started: BTreeMap<Side, Instant>,
     pub(crate) kernels: BTreeMap<Side, Kernel>,
     pub(crate) replies: BTreeMap<ClientId, Vec<u8>>,
     pub(crate) ended: Vec<ClientId>,
@@ -182,6 +183,7 @@ impl World {
         let mut world = Self {
             now: Instant::START,
             nodes: BTreeMap::new(),
+            started: BTreeMap::new(),
             kernels: BTreeMap::new(),
             replies: BTreeMap::new(),
             ended: Vec::new(),
@@ -202,7 +204,8 @@ impl World {
         let offset = if side == Side::A { 0 } else { 5_000 };
         let wall = WALL
             .saturating_add(Duration::from_secs(offset))
-            .saturating_add(self.now.saturating_since(Instant::START) * 10);
+            .saturating_add(self.now.saturating_since(Instant::START));
+        self.started.insert(side, self.now);
         self.nodes
             .insert(side, Engine::new(config, Seed(7), wall, self.now));
         self.tell(side, "starts");
