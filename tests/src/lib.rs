@@ -10,8 +10,8 @@
 //!                         └── lan0  fw2  wan0 ──┘
 //! ```
 //!
-//! - Namespaces have no name and no file: they live as long as the thread that works in them, so a killed
-//!   test leaves nothing behind ([`Namespace`]).
+//! - Namespaces have no name and no file: they live as long as the thread that works in them and the processes it
+//!   started, which die with it ([`Namespace`]).
 //! - Nothing sleeps: whoever waits names the condition, and its failure shows the logs of both daemons
 //!   ([`wait_until`]).
 //! - Each firewall runs our daemon or the stock one ([`Daemon`]); the kernel's table is written and read by the

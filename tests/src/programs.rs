@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::netns::Namespace;
+
 /// Whose daemon, and whose client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Daemon {
@@ -34,7 +36,7 @@ impl Daemon {
 }
 
 /// The stock tool that writes and reads kernel tables.
-pub fn conntrack() -> &'static str {
+pub const fn conntrack() -> &'static str {
     "/usr/sbin/conntrack"
 }
 
@@ -79,7 +81,21 @@ pub fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("network namespaces need root".into());
     }
-    let tools = ["/usr/sbin/nft", "/usr/bin/setpriv", conntrack(), STOCK_CONNTRACKD];
-    let lacking = tools.into_iter().find(|tool| !Path::new(tool).exists());
-    lacking.map(|tool| format!("{tool} is not installed"))
+    if let Some(tool) = TOOLS.into_iter().find(|tool| !Path::new(tool).exists()) {
+        return Some(format!("{tool} is not installed"));
+    }
+    // A container's root may not make namespaces; a kernel may have no connection tracking.
+    let probe = Namespace::new("probe").and_then(|ns| ns.run(conntrack(), &["-L"]));
+    probe
+        .err()
+        .map(|error| format!("this kernel or container does not let us: {error:#}"))
 }
+
+/// What the tests run, beside the shell and what comes with it.
+const TOOLS: [&str; 5] = [
+    "/usr/sbin/nft",
+    "/usr/sbin/keepalived",
+    "/usr/bin/setpriv",
+    conntrack(),
+    STOCK_CONNTRACKD,
+];
