@@ -55,7 +55,8 @@ pub struct Cluster {
     pub fw2: Firewall,
     /// Where streams end.
     pub server: Namespace,
-    dir: PathBuf,
+    /// Goes last: a daemon that a script has started is ended by way of its configuration.
+    _dir: Directory,
 }
 
 impl Setup {
@@ -73,7 +74,7 @@ impl Setup {
             fw1: fw1?,
             fw2: fw2?,
             server: Namespace::new("server")?,
-            dir,
+            _dir: Directory(dir),
         };
         self.wire(&cluster).context("wire the cluster")?;
         Ok(cluster)
@@ -222,10 +223,14 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
+/// A directory that goes when dropped.
+#[derive(Debug)]
+struct Directory(PathBuf);
+
+impl Drop for Directory {
     fn drop(&mut self) {
-        // A directory that will not go is in the temporary files, where the system's own cleaning finds it.
-        drop(fs::remove_dir_all(&self.dir));
+        // One that will not go is in the temporary files, where the system's own cleaning finds it.
+        drop(fs::remove_dir_all(&self.0));
     }
 }
 
