@@ -245,6 +245,8 @@ pub enum StatsTopic {
     Process,
     /// Lengths of the queues.
     Queue,
+    /// What the stock daemon has no place for: a counter a line, by name.
+    Counters,
 }
 
 /// What a client of the control socket can ask for.

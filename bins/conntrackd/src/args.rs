@@ -264,7 +264,7 @@ struct Topic {
 }
 
 /// In the order that decides between words with the same beginning.
-const TOPICS: [(&str, StatsTopic); 10] = [
+const TOPICS: [(&str, StatsTopic); 11] = [
     ("network", StatsTopic::Network),
     ("cache", StatsTopic::Cache),
     ("runtime", StatsTopic::Runtime),
@@ -275,10 +275,11 @@ const TOPICS: [(&str, StatsTopic); 10] = [
     ("queue", StatsTopic::Queue),
     ("ct", StatsTopic::Flows),
     ("expect", StatsTopic::Expectations),
+    ("counters", StatsTopic::Counters),
 ];
 
 const TOPIC_HELP: &str =
-    "dump statistics: ct, expect, network, cache, runtime, link, rsqueue, process or queue";
+    "dump statistics: ct, expect, network, cache, runtime, link, rsqueue, process, queue or counters";
 
 /// What `link` was called when there was no other transport.
 const MULTICAST: &str = "multicast";

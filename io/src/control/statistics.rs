@@ -120,8 +120,41 @@ pub fn render(topic: StatsTopic, engine: &Statistics, shell: &ShellStats, out: &
         // Dumps and flushes are no processes of their own here, so there is never one to list.
         StatsTopic::Process => Ok(()),
         StatsTopic::Queue => queues(out, &engine.queues),
+        StatsTopic::Counters => counters(out, engine),
     };
     written.expect("a vector takes all bytes");
+}
+
+/// `-s counters`: a name and a number a line, in an order that does not change.
+fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
+    let (receive, kernel, commit) = (&engine.receive, &engine.kernel, &engine.commit);
+    let overflowed = engine.queues.resend.map_or(0, |resend| resend.overflowed);
+    for (name, number) in [
+        ("internal_live", engine.internal.live),
+        ("internal_refused", engine.internal.create_failed_full),
+        ("external_live", engine.external.live),
+        ("external_refused", engine.external.create_failed_full),
+        ("messages_received", receive.messages),
+        ("messages_malformed", receive.malformed()),
+        ("messages_lost", receive.lost),
+        ("messages_late", receive.before),
+        ("attributes_unknown", receive.unknown_attributes),
+        ("resend_queue_overflowed", overflowed),
+        ("kernel_events", kernel.events),
+        ("kernel_overruns", kernel.overruns),
+        ("kernel_resyncs", kernel.resyncs),
+        ("kernel_dumps_failed", kernel.dumps_failed),
+        ("kernel_ghosts", kernel.ghosts),
+        ("commit_created", commit.created),
+        ("commit_updated", commit.updated),
+        ("commit_failed", commit.failed),
+    ] {
+        writeln!(out, "{name} {number}")?;
+    }
+    for (errno, number) in &commit.failed_by_errno {
+        writeln!(out, "commit_errno_{errno} {number}")?;
+    }
+    Ok(())
 }
 
 /// `-s`, `-s ct`, `-s exp`.

@@ -289,3 +289,22 @@ fn the_uptime_drops_seconds_and_what_is_zero() {
         assert_eq!(String::from_utf8(out).unwrap(), text);
     }
 }
+
+#[test]
+fn what_was_lost_and_why_has_a_line_each() {
+    let mut engine = Statistics::default();
+    engine.receive.lost = 3;
+    engine.kernel.ghosts = 2;
+    engine.commit.failed = 5;
+    engine.commit.failed_by_errno = vec![(2, 1), (12, 4)];
+    let text = rendered(StatsTopic::Counters, &engine, &ShellStats::default());
+    for line in [
+        "messages_lost 3",
+        "kernel_ghosts 2",
+        "commit_failed 5",
+        "commit_errno_2 1",
+        "commit_errno_12 4",
+    ] {
+        assert!(text.lines().any(|each| each == line), "{line} in {text}");
+    }
+}
