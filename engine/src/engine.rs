@@ -210,8 +210,12 @@ impl Engine {
                 let len_max = self.config.limits.bulk_turn_len_max.get();
                 if self.peer.is_alive(self.now) {
                     let next_seq = self.transmitter.next_seq();
-                    if let Some(cause) = self.sync.resend_stale(len_max, next_seq) {
+                    let stale = self.sync.resend_stale(len_max, next_seq);
+                    if let Some(cause) = stale.bulk {
                         self.start_bulk(cause);
+                    }
+                    if stale.asks_again {
+                        self.peer.expect_names(&mut self.external, self.now);
                     }
                 } else {
                     self.sync.peer_is_silent();
@@ -260,6 +264,7 @@ impl Engine {
             external: &mut self.external,
             out: &mut self.out,
             now: self.now,
+            next_seq: self.transmitter.next_seq(),
         };
         if let Some(cause) = self.peer.receive(payload, &mut cx) {
             self.start_bulk(cause);

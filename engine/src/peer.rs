@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::input::EventKind;
 use crate::outputs::Outputs;
 use crate::report::Report;
+use crate::seq::Seq;
 use crate::stats::ReceiveStats;
 use crate::sync::{BulkCause, Outcome, Sync, Verdict};
 use crate::throttle::Throttle;
@@ -44,6 +45,8 @@ pub(crate) struct Context<'a> {
     pub(crate) external: &'a mut ExternalCache,
     pub(crate) out: &'a mut Outputs,
     pub(crate) now: Instant,
+    /// Number of the next message that we send.
+    pub(crate) next_seq: Seq,
 }
 
 impl Peer {
@@ -73,7 +76,9 @@ impl Peer {
 
     fn take(&mut self, message: &MessageView<'_>, cx: &mut Context<'_>) -> Option<BulkCause> {
         self.stats.messages = self.stats.messages.wrapping_add(1);
-        let Outcome { verdict, bulk } = cx.sync.receive(message, cx.internal, &mut self.stats, cx.now);
+        let Outcome { verdict, bulk } =
+            cx.sync
+                .receive(message, cx.internal, &mut self.stats, cx.now, cx.next_seq);
         match verdict {
             Verdict::Data => self.apply(message, cx),
             Verdict::BadHeader(error) => self.reject(error, cx),
@@ -91,8 +96,13 @@ impl Peer {
     /// Asks a new process of the peer for its flows; those that it does not name are history.
     fn greet(&mut self, cx: &mut Context<'_>) {
         cx.sync.request_resync();
-        let at = cx.now.saturating_add(SWEEP_DELAY);
-        cx.external.begin_generation();
+        self.expect_names(cx.external, cx.now);
+    }
+
+    /// From here on the peer names its flows; those that it leaves out are dropped after a while.
+    pub(crate) fn expect_names(&mut self, external: &mut ExternalCache, now: Instant) {
+        external.begin_generation();
+        let at = now.saturating_add(SWEEP_DELAY);
         self.sweep = Some(Sweep { at, slot: 0 });
     }
 

@@ -4,6 +4,8 @@
 //!             first transmission            HELLO_BACK received
 //!   Init ──────────────────────────► Say ──────────────────────► Done
 //!   silent                           HELLO on every message      silent
+//!                                         ▲                         │
+//!                                         └─ ACK or NACK of a number not sent yet
 //! ```
 //!
 //! The receiver takes messages in sequence. A gap is answered with NACK and never filled: the
@@ -21,7 +23,7 @@ use crate::wire::{Content, ControlMessage, Flags, MessageView, SeqRange};
 
 use super::queue::{Element, Queues, Sent};
 use super::tracker::{Position, Tracker};
-use super::{BulkCause, Outcome, Verdict};
+use super::{BulkCause, Outcome, Stale, Verdict};
 
 /// Time within which the peer's process has our HELLO_BACK, unless that was lost.
 const ANSWER_WITHIN: Duration = Duration::from_millis(300);
@@ -46,6 +48,8 @@ pub(crate) struct Ftfw {
     owes_hello_back: bool,
     /// The last message of the peer said HELLO: more of them belong to the same start.
     peer_says_hello: bool,
+    /// Number of our first message, until the peer has spoken of ours alone.
+    first_seq: Option<Seq>,
     /// When HELLO_BACK was sent to the start that the peer speaks of.
     answered: Option<Instant>,
     tracker: Tracker,
@@ -72,6 +76,7 @@ impl Ftfw {
             hello: Hello::Init,
             owes_hello_back: false,
             peer_says_hello: false,
+            first_seq: None,
             answered: None,
             tracker: Tracker::default(),
             run_from: None,
@@ -96,6 +101,7 @@ impl Ftfw {
         internal: &mut InternalCache,
         stats: &mut ReceiveStats,
         now: Instant,
+        next_seq: Seq,
     ) -> Outcome {
         let (seq, flags) = (message.header.seq, message.header.flags);
         if flags.contains(Flags::HELLO_BACK) && self.hello == Hello::Say {
@@ -117,7 +123,7 @@ impl Ftfw {
                 bulk,
             };
         }
-        let (verdict, asked) = self.digest(message, queues, internal);
+        let (verdict, asked) = self.digest(message, queues, internal, next_seq);
         let bulk = bulk.or(asked);
         if matches!(verdict, Verdict::BadHeader(_)) {
             return Outcome { verdict, bulk };
@@ -180,7 +186,7 @@ impl Ftfw {
 
     /// Begins the run anew if it began with numbers of an earlier process.
     fn restart_run(&mut self, seq: Seq) {
-        if self.run_from.is_some_and(|from| seq.is_before(from)) {
+        if self.run_from.is_some() {
             self.run_from = Some(seq);
             self.credit = self.credit_after_one();
         }
@@ -191,7 +197,11 @@ impl Ftfw {
         message: &MessageView<'_>,
         queues: &mut Queues,
         internal: &mut InternalCache,
+        next_seq: Seq,
     ) -> (Verdict, Option<BulkCause>) {
+        if let Ok(Content::Ack(range) | Content::Nack(range)) = message.content() {
+            self.doubt_greeting(range, next_seq);
+        }
         match message.content() {
             Ok(Content::Flow(_) | Content::Expectation(_)) => (Verdict::Data, None),
             Ok(Content::Ack(range)) => {
@@ -202,6 +212,22 @@ impl Ftfw {
             Ok(Content::Resync) => (Verdict::Control, Some(BulkCause::PeerAsked)),
             Ok(Content::Alive) => (Verdict::Control, None),
             Err(error) => (Verdict::BadHeader(error), None),
+        }
+    }
+
+    /// Greets again if the peer speaks of messages that we have not sent: it takes us for an earlier
+    /// process, and what ended our greeting was its answer to that one.
+    ///
+    /// Numbers before our first are looked at until it has once spoken of ours alone: later they
+    /// come round again.
+    fn doubt_greeting(&mut self, range: SeqRange, next_seq: Seq) {
+        let is_before_us = self.first_seq.is_some_and(|first| range.from.is_before(first));
+        if is_before_us || !range.to.is_before(next_seq) {
+            if self.hello == Hello::Done {
+                self.hello = Hello::Say;
+            }
+        } else {
+            self.first_seq = None;
         }
     }
 
@@ -268,26 +294,28 @@ impl Ftfw {
     }
 
     /// Sends again what waited for its acknowledgement since before the last look, `len_max`
-    /// elements at most; asks for a bulk if flows from that time have left the resend queue.
+    /// elements at most; a bulk is due if flows from that time have left the resend queue.
     ///
     /// A peer that lives acknowledges within two seconds, or asks again. What it does neither of
     /// it will never do: it is another process than the one that was spoken to, or its question
     /// was lost and has left its own resend queue.
-    pub(crate) fn resend_stale(
-        &mut self,
-        len_max: u16,
-        next_seq: Seq,
-        queues: &mut Queues,
-    ) -> Option<BulkCause> {
-        let mark = self.looked_at.replace(next_seq)?;
+    pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq, queues: &mut Queues) -> Stale {
+        let mut stale = Stale::default();
+        let Some(mark) = self.looked_at.replace(next_seq) else {
+            return stale;
+        };
         for _ in 0..len_max {
             match queues.oldest_sent() {
-                Some(sent) if sent.seq.is_before(mark) => queues.resend(sent.node),
+                Some(sent) if sent.seq.is_before(mark) => {
+                    stale.asks_again |= sent.element == Element::Control(ControlMessage::Resync);
+                    queues.resend(sent.node);
+                }
                 Some(_) | None => break,
             }
         }
-        self.dropped.take_if(|(_, last)| last.is_before(mark))?;
-        Some(BulkCause::LostBeyondResend)
+        let has_lost = self.dropped.take_if(|(_, last)| last.is_before(mark)).is_some();
+        stale.bulk = has_lost.then_some(BulkCause::LostBeyondResend);
+        stale
     }
 
     /// Forgets the last look: the peer is silent, so that nothing can be told from its silence.
@@ -296,9 +324,10 @@ impl Ftfw {
     }
 
     /// Returns the flags for the next message: HELLO until it is answered, HELLO_BACK once for each HELLO.
-    pub(crate) fn next_flags(&mut self, now: Instant) -> Flags {
+    pub(crate) fn next_flags(&mut self, seq: Seq, now: Instant) -> Flags {
         if self.hello == Hello::Init {
             self.hello = Hello::Say;
+            self.first_seq = Some(seq);
         }
         let mut flags = Flags::NONE;
         if self.hello == Hello::Say {
@@ -413,6 +442,7 @@ mod tests {
                 &mut self.internal,
                 &mut self.stats,
                 Instant::START,
+                Seq(1_000),
             );
             self.queues.check_invariants();
             outcome
@@ -504,10 +534,37 @@ mod tests {
                 " | 0 wait",
                 "seq {seq}: no gap is seen in a new process"
             );
-            assert!(bench.ftfw.next_flags(Instant::START).contains(Flags::HELLO_BACK));
             assert!(
-                !bench.ftfw.next_flags(Instant::START).contains(Flags::HELLO_BACK),
+                bench
+                    .ftfw
+                    .next_flags(Seq(1_000), Instant::START)
+                    .contains(Flags::HELLO_BACK)
+            );
+            assert!(
+                !bench
+                    .ftfw
+                    .next_flags(Seq(1_000), Instant::START)
+                    .contains(Flags::HELLO_BACK),
                 "one answer a HELLO"
+            );
+        }
+    }
+
+    #[test]
+    fn an_acknowledgement_of_what_was_not_sent_begins_the_greeting_anew() {
+        for (to, is_said) in [(999, false), (1_000, true)] {
+            let mut bench = Bench::new();
+            bench.ftfw.hello = Hello::Done;
+            let range = SeqRange {
+                from: Seq(200),
+                to: Seq(to),
+            };
+            bench.receive(&control(ControlMessage::Ack(range), Flags::NONE, 101));
+            let flags = bench.ftfw.next_flags(Seq(1_000), Instant::START);
+            assert_eq!(
+                flags.contains(Flags::HELLO),
+                is_said,
+                "next is 1000, ACK up to {to}"
             );
         }
     }

@@ -48,6 +48,15 @@ pub(crate) struct Outcome {
     pub(crate) bulk: Option<BulkCause>,
 }
 
+/// What was found among messages that nobody acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stale {
+    /// Why the peer must get a bulk, if it must.
+    pub(crate) bulk: Option<BulkCause>,
+    /// The peer is asked for its flows once more: the process that was asked is gone.
+    pub(crate) asks_again: bool,
+}
+
 #[derive(Debug)]
 enum Machine {
     Notrack(Notrack),
@@ -86,10 +95,11 @@ impl Sync {
         internal: &mut InternalCache,
         stats: &mut ReceiveStats,
         now: Instant,
+        next_seq: Seq,
     ) -> Outcome {
         match &mut self.machine {
             Machine::Notrack(notrack) => notrack.receive(message, stats),
-            Machine::Ftfw(ftfw) => ftfw.receive(message, &mut self.queues, internal, stats, now),
+            Machine::Ftfw(ftfw) => ftfw.receive(message, &mut self.queues, internal, stats, now, next_seq),
         }
     }
 
@@ -101,11 +111,10 @@ impl Sync {
         }
     }
 
-    /// Sends again what the peer, which lives, has had time to acknowledge and has not; returns why
-    /// it must get a bulk, if it must.
-    pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq) -> Option<BulkCause> {
+    /// Sends again what the peer, which lives, has had time to acknowledge and has not.
+    pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq) -> Stale {
         match &mut self.machine {
-            Machine::Notrack(_) => None,
+            Machine::Notrack(_) => Stale::default(),
             Machine::Ftfw(ftfw) => ftfw.resend_stale(len_max, next_seq, &mut self.queues),
         }
     }
@@ -159,11 +168,11 @@ impl Sync {
     }
 
     /// Takes the next element to send; [`Self::sent`] must follow.
-    fn next(&mut self, now: Instant) -> Option<(NodeId, Element, Flags)> {
+    fn next(&mut self, seq: Seq, now: Instant) -> Option<(NodeId, Element, Flags)> {
         let (node, element) = self.queues.pop_tx()?;
         let flags = match &mut self.machine {
             Machine::Notrack(_) => Flags::NONE,
-            Machine::Ftfw(ftfw) => ftfw.next_flags(now),
+            Machine::Ftfw(ftfw) => ftfw.next_flags(seq, now),
         };
         Some((node, element, flags))
     }

@@ -57,7 +57,7 @@ impl Transmitter {
         internal: &mut InternalCache,
         now: Instant,
     ) -> Option<Vec<u8>> {
-        while let Some((node, element, flags)) = sync.next(now) {
+        while let Some((node, element, flags)) = sync.next(self.next_seq, now) {
             let seq = self.next_seq;
             self.next_seq = seq.next();
             let full = match element {
