@@ -199,16 +199,17 @@ impl Ftfw {
         internal: &mut InternalCache,
         next_seq: Seq,
     ) -> (Verdict, Option<BulkCause>) {
-        if let Ok(Content::Ack(range) | Content::Nack(range)) = message.content() {
-            self.doubt_greeting(range, next_seq);
-        }
         match message.content() {
             Ok(Content::Flow(_) | Content::Expectation(_)) => (Verdict::Data, None),
             Ok(Content::Ack(range)) => {
+                self.doubt_greeting(range, next_seq);
                 self.acknowledge(range, queues, internal);
                 (Verdict::Control, None)
             }
-            Ok(Content::Nack(range)) => (Verdict::Control, self.resend(range, queues)),
+            Ok(Content::Nack(range)) => {
+                self.doubt_greeting(range, next_seq);
+                (Verdict::Control, self.resend(range, queues))
+            }
             Ok(Content::Resync) => (Verdict::Control, Some(BulkCause::PeerAsked)),
             Ok(Content::Alive) => (Verdict::Control, None),
             Err(error) => (Verdict::BadHeader(error), None),
