@@ -72,6 +72,7 @@ codes! {
     EmptyPolicy = "empty-policy": "a helper policy that sets nothing",
     QueueClash = "queue-clash": "two helpers on one queue",
     KernelFilterFull = "kernel-filter-full": "more addresses than the kernel-side filter holds",
+    NotSupported = "not-supported": "a clause that this version cannot carry out",
     DeprecatedIgnored = "deprecated-ignored": "an old clause without effect",
     DeprecatedRenamed = "deprecated-renamed": "an old name of a clause that works",
     DeprecatedTranslated = "deprecated-translated": "an old clause that is applied in its modern form",
@@ -87,6 +88,7 @@ codes! {
     ReliableWithResync = "reliable-with-resync": "reliable events and resynchronisation, double work",
     SyslogConflict = "syslog-conflict": "two syslog facilities",
     HostBits = "host-bits": "a network with address bits below its prefix",
+    KernelFilterFallback = "kernel-filter-fallback": "a filter set that only the daemon can apply exactly",
     EmptyAccept = "empty-accept": "an `Accept` list that lets nothing through",
     DerivedInterface = "derived-interface": "a link whose interface follows from its address",
     ListensOnAll = "listens-on-all": "a link without a local address",
@@ -96,6 +98,16 @@ codes! {
     BomSkipped = "bom-skipped": "a byte order mark",
     TooMany = "too-many": "more findings than are shown",
     CrLineEnds = "cr-line-ends": "lines that end with CR alone",
+    NoSuchInterface = "no-such-interface": "an interface that this machine does not have",
+    AddressNotLocal = "address-not-local": "a local address that this machine does not have",
+    InterfaceAddressDiffers = "interface-address-differs": "an address that its interface does not carry",
+    SocketPathTaken = "socket-path-taken": "something other than a socket is where the control socket goes",
+    LockDirectory = "lock-directory": "the lock file cannot be created in its directory",
+    LogNotWritable = "log-not-writable": "the log file cannot be written",
+    NoHelperSupport = "no-helper-support": "a kernel without user-space helpers",
+    ConfigWritable = "config-writable": "a configuration that others may write",
+    HashLimitSmall = "hash-limit-small": "caches smaller than the kernel's table needs",
+    PublicSocket = "public-socket": "a socket or lock file that any user may replace",
 }
 
 impl fmt::Display for Code {

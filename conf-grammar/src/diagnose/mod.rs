@@ -29,13 +29,20 @@ pub enum Severity {
     Note,
 }
 
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Severity {
+    /// Returns the word that begins a rendered diagnostic.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Error => "error",
             Self::Warning => "warning",
             Self::Note => "note",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -77,30 +84,42 @@ impl Diagnostic {
         }
     }
 
-    pub(crate) fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+    /// Returns a finding that makes the configuration unusable; `message` is one sentence, with the values.
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, span, message)
     }
 
-    pub(crate) fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+    /// Returns a finding that a running daemon suffers from.
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, span, message)
     }
 
-    pub(crate) fn note(code: Code, span: Span, message: impl Into<String>) -> Self {
+    /// Returns a finding that nobody has to act upon.
+    pub fn note(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Note, code, span, message)
     }
 
-    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+    /// Adds what to do about it; a second help replaces the first.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    pub(crate) fn with_related(mut self, span: Span, message: impl Into<String>) -> Self {
+    /// Adds another place of the same file that belongs to it, and what is there.
+    #[must_use]
+    pub fn with_related(mut self, span: Span, message: impl Into<String>) -> Self {
         self.related.push(Related {
             span,
             message: message.into(),
         });
         self
     }
+}
+
+/// Brings diagnostics into the order of the file; errors of one place go before remarks about it.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|d| (d.span.location, d.severity));
 }
 
 /// Collects the diagnostics of a file.
@@ -165,7 +184,7 @@ impl Sink {
 
     /// Returns all diagnostics in the order of the file.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
-        self.diagnostics.sort_by_key(|d| (d.span.location, d.severity));
+        sort(&mut self.diagnostics);
         self.diagnostics
     }
 }
