@@ -36,7 +36,7 @@ mod span;
 
 use std::path::PathBuf;
 
-pub use diagnose::{Code, Diagnostic, Related, Severity, render, sort};
+pub use diagnose::{Code, Diagnostic, Related, Severity, render, render_json, sort};
 pub use model::{
     Config, ExpectationSync, Facility, Filter, FilterPlace, FilterSet, General, Helper, HelperL3, HelperL4,
     HelperPolicy, Helpers, Interface, Link, LinkSet, Links, Mode, MulticastGroup, Network, Policy, Running,

@@ -31,30 +31,7 @@ fn in_general(clauses: &str) -> String {
 
 #[test]
 fn six_mistakes_get_six_diagnostics() {
-    insta::assert_snapshot!(rendered(
-        "\
-# Six mistakes, each on its own line.
-General {
-	HashSzie 32768
-	HashLimit 128k
-	LogFile conntrackd.log
-	UNIX {
-		Path /run/conntrackd.ctl
-	}
-}
-Sync {
-	Mode FT-FW {
-		ACKWindowSize 300
-	}
-	UDP {
-		IPv4_address 192.0.2.1/24
-		IPv4_Destination_Address 192.0.2.2
-		Group 3780
-		Interface eth2
-	}
-}
-"
-    ));
+    insta::assert_snapshot!(rendered(include_str!("six-mistakes.conf")));
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! What is wrong with a file, or worth a word, and where.
 
 mod code;
+mod json;
 mod render;
 pub(crate) mod suggest;
 
 use std::fmt;
 
 pub use code::Code;
+pub use json::render_json;
 pub use render::render;
 
 use crate::span::Span;
