@@ -29,6 +29,7 @@
 
 mod check;
 mod diagnose;
+mod dialect;
 mod model;
 mod parse;
 mod schema;
@@ -37,6 +38,7 @@ mod span;
 use std::path::PathBuf;
 
 pub use diagnose::{Code, Diagnostic, Related, Severity, render, render_json, sort};
+pub use dialect::Dialect;
 pub use model::{
     Config, ExpectationSync, Facility, Filter, FilterPlace, FilterSet, General, Helper, HelperL3, HelperL4,
     HelperPolicy, Helpers, Interface, Link, LinkSet, Links, Mode, MulticastGroup, Network, Policy, Running,
@@ -75,13 +77,18 @@ impl Outcome {
     }
 }
 
-/// Reads a configuration.
+/// Reads a configuration in today's language.
 ///
 /// Any bytes are taken; what is wrong with them is in the diagnostics, and all of it: after a mistake
 /// the reader goes on at the next clause. The cost is linear in the size of the file. `file_name` is not
 /// opened, messages call the file so.
 pub fn parse(file_name: &str, source: &[u8]) -> Outcome {
-    let mut sink = diagnose::Sink::default();
+    parse_with(file_name, source, Dialect::Strict)
+}
+
+/// Reads a configuration like [`parse`], in a language of choice.
+pub fn parse_with(file_name: &str, source: &[u8], dialect: Dialect) -> Outcome {
+    let mut sink = diagnose::Sink::new(dialect);
     let file = parse::read(source, &mut sink);
     let config = file
         .as_deref()

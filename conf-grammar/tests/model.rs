@@ -91,7 +91,7 @@ fn a_link_alone_is_ftfw_with_every_default() {
     };
     assert_eq!(links.default_index(), 0);
     assert_eq!(link.interface.value, Interface::Named("eth2".to_owned()));
-    assert_eq!(link.transport.port.value, port(3780));
+    assert_eq!(link.transport.port.value, Some(port(3780)));
     assert_eq!(
         link.transport.addresses.local().value,
         IpAddr::from([192, 0, 2, 1])
@@ -247,7 +247,7 @@ fn links_keep_their_order_and_their_default() {
     let ports: Vec<NonZeroU16> = links
         .as_slice()
         .iter()
-        .map(|link| link.transport.port.value)
+        .filter_map(|link| link.transport.port.value)
         .collect();
     assert_eq!(ports, [port(3780), port(3781)]);
     assert_eq!(links.default_index(), 1);

@@ -252,7 +252,7 @@ fn udp_link(link: &Link<Unicast>, unsupported: &mut Refusals) -> Option<Placed<L
     let udp = UdpSpec {
         local: addresses.local().value,
         peer: addresses.peer().value,
-        port: port.value.get(),
+        port: port.value.map_or(0, NonZeroU16::get),
         checksum: if link.checksum.value {
             Checksum::On
         } else {

@@ -11,6 +11,7 @@ pub use code::Code;
 pub use json::render_json;
 pub use render::render;
 
+use crate::dialect::Dialect;
 use crate::span::Span;
 
 /// After so many errors the rest is left out: the first ones explain the others.
@@ -127,12 +128,35 @@ pub fn sort(diagnostics: &mut [Diagnostic]) {
 /// Collects the diagnostics of a file.
 #[derive(Default)]
 pub(crate) struct Sink {
+    dialect: Dialect,
     diagnostics: Vec<Diagnostic>,
     n_errors: usize,
     n_remarks: usize,
 }
 
 impl Sink {
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            ..Self::default()
+        }
+    }
+
+    /// Adds an error that the stock dialect takes for a warning: there `consequence` says what the
+    /// daemon makes of the mistake.
+    pub(crate) fn tolerate(&mut self, error: Diagnostic, consequence: &str) {
+        match self.dialect {
+            Dialect::Strict => self.push(error),
+            Dialect::Stock => {
+                let warning = Diagnostic {
+                    severity: Severity::Warning,
+                    ..error
+                };
+                self.push(warning.with_help(format!("accepted for compatibility: {consequence}")));
+            }
+        }
+    }
+
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         let (count, limit) = match diagnostic.severity {
             Severity::Error => (&mut self.n_errors, ERRORS_MAX),

@@ -96,8 +96,9 @@ pub enum Interface {
 pub struct Unicast {
     /// Both ends, of one family.
     pub addresses: UnicastAddresses,
-    /// `Port`: bound here and used at the peer.
-    pub port: Spanned<NonZeroU16>,
+    /// `Port`: bound here and used at the peer. `None`, which only the stock dialect lets pass, leaves
+    /// the choice to the kernel: nothing is ever sent.
+    pub port: Spanned<Option<NonZeroU16>>,
 }
 
 /// Both ends of a link.
@@ -144,8 +145,8 @@ pub enum MulticastGroup {
     V4 {
         /// `IPv4_address`: a multicast address.
         group: Spanned<Ipv4Addr>,
-        /// `Group`: the port.
-        port: Spanned<NonZeroU16>,
+        /// `Group`: the port; `None` as that of [`Unicast`].
+        port: Spanned<Option<NonZeroU16>>,
         /// `IPv4_interface`: address of the local interface; `None` is the device of `Interface`.
         local: Spanned<Option<Ipv4Addr>>,
     },
@@ -153,8 +154,8 @@ pub enum MulticastGroup {
     V6 {
         /// `IPv6_address`: a multicast address.
         group: Spanned<Ipv6Addr>,
-        /// `Group`: the port.
-        port: Spanned<NonZeroU16>,
+        /// `Group`: the port; `None` as that of [`Unicast`].
+        port: Spanned<Option<NonZeroU16>>,
     },
 }
 
@@ -168,7 +169,7 @@ impl MulticastGroup {
     }
 
     /// Returns the port of the group.
-    pub fn port(&self) -> Spanned<NonZeroU16> {
+    pub fn port(&self) -> Spanned<Option<NonZeroU16>> {
         match *self {
             Self::V4 { port, .. } | Self::V6 { port, .. } => port,
         }

@@ -221,7 +221,7 @@ impl Reader<'_> {
                 Err(self.missing(kind, head))
             }
             Err(error) => {
-                self.report(token, error);
+                self.report_value(kind, token, error);
                 cursor.advance();
                 Err(Failed)
             }
@@ -323,6 +323,16 @@ impl Reader<'_> {
         }
     }
 
+    /// Reports a word that is no value of its kind.
+    pub(super) fn report_value(&mut self, kind: Kind, token: &Token<'_>, error: Diagnostic) {
+        match tolerated(kind, token.text, error.code) {
+            Some(consequence) if !self.text.is_invalid(token.span.start) => {
+                self.sink.tolerate(error, consequence)
+            }
+            Some(_) | None => self.report(token, error),
+        }
+    }
+
     /// Says what there is to say about the standing of a clause, and gives it today's name.
     fn remark(&mut self, clause: &mut Clause) {
         let name = clause.name;
@@ -404,6 +414,36 @@ impl Clause {
             |mode| format!("{} {}", self.name, mode.as_str()),
         )
     }
+}
+
+/// Returns what the stock daemon makes of a word that is no value of its kind, `None` if it refuses it.
+fn tolerated(kind: Kind, text: &str, code: Code) -> Option<&'static str> {
+    const NO_ENTRY: &str = "it is left out, the set stays";
+    match (kind, code) {
+        (Kind::BoolOrFacility, Code::UnknownFacility) => Some("the clause has no effect"),
+        (Kind::Protocol, Code::UnknownProtocol) if text.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            Some(NO_ENTRY)
+        }
+        (
+            Kind::Ipv4Net | Kind::Ipv6Net,
+            Code::BadIpv4 | Code::BadIpv6 | Code::BadPrefix | Code::FamilyMismatch,
+        ) if has_form_of_address(text) => Some(NO_ENTRY),
+        _ => None,
+    }
+}
+
+/// Whether the word has the outer form of an address, with or without a prefix length. Octal numbers,
+/// which mean an address to some programs and another one to others, are left out.
+fn has_form_of_address(text: &str) -> bool {
+    let is_decimal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (address, prefix) = text.split_once('/').unwrap_or((text, "0"));
+    let is_plain = |part: &str| is_decimal(part) && (part == "0" || !part.starts_with('0'));
+    let is_v4 = address.split('.').count() == 4 && address.split('.').all(is_plain);
+    let is_v6 = address.contains(':')
+        && address
+            .bytes()
+            .all(|byte| byte == b':' || byte.is_ascii_hexdigit());
+    is_decimal(prefix) && (is_v4 || is_v6)
 }
 
 /// Skips what belongs to a clause in error: the rest of its line up to another clause of the block, and

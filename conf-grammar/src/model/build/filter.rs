@@ -33,39 +33,37 @@ pub(super) fn filter(file: &Scope<'_>, general: &Scope<'_>, sync: &Scope<'_>, si
         state,
     ));
 
-    let addresses = merge(addresses, RepeatedEntries::Warn, sink);
+    let addresses = merge(addresses, place.value, RepeatedEntries::Warn, sink);
     if let (FilterPlace::Kernelspace, Some(set)) = (place.value, &addresses) {
         check_capacity(set, sink);
     }
     Filter {
         place,
-        protocols: merge(protocols, RepeatedEntries::Warn, sink),
+        protocols: merge(protocols, place.value, RepeatedEntries::Warn, sink),
         addresses,
-        tcp_states: merge(states, RepeatedEntries::PassOver, sink),
+        tcp_states: merge(states, place.value, RepeatedEntries::PassOver, sink),
     }
 }
 
 fn place(filters: &Scope<'_>, sink: &mut Sink) -> Spanned<FilterPlace> {
-    let mut first: Option<(Spanned<FilterPlace>, Span)> = None;
+    let mut last: Option<(Spanned<FilterPlace>, Span)> = None;
     for clause in &filters.clauses {
         let place = match clause.args.first() {
             Some((Value::Place(place), span)) => Spanned::at(*place, *span),
             _ => Spanned::default_of(FilterPlace::Userspace),
         };
-        match &first {
-            None => first = Some((place, clause.head)),
-            Some((before, head)) if before.value != place.value => {
-                let message = "this `Filter` works in another place than the one before";
-                sink.push(
-                    Diagnostic::error(Code::Contradiction, clause.head, message)
-                        .with_related(*head, "the one before")
-                        .with_help("a `Filter` without `From` works in `Userspace`"),
-                );
-            }
-            Some(_) => {}
+        if let Some((before, head)) = last
+            && before.value != place.value
+        {
+            let message = "this `Filter` works in another place than the one before";
+            let error = Diagnostic::error(Code::Contradiction, clause.head, message)
+                .with_related(head, "the one before")
+                .with_help("a `Filter` without `From` works in `Userspace`");
+            sink.tolerate(error, "this one decides for all");
         }
+        last = Some((place, clause.head));
     }
-    first.map_or(Spanned::default_of(FilterPlace::Userspace), |(place, _)| place)
+    last.map_or(Spanned::default_of(FilterPlace::Userspace), |(place, _)| place)
 }
 
 /// One block of a filter set.
@@ -74,6 +72,8 @@ struct Part<T> {
     /// How messages call it.
     title: String,
     head: Span,
+    /// Whether it is an old clause, which the stock daemon does not know any more.
+    is_old: bool,
     entries: Vec<Spanned<T>>,
 }
 
@@ -129,6 +129,7 @@ fn parts<T>(sets: &Scope<'_>, name: &str, read: fn(&Value) -> Option<T>, sink: &
             policy: Spanned::at(*policy, *span),
             title,
             head: clause.head,
+            is_old: false,
             entries,
         });
     }
@@ -140,6 +141,7 @@ fn old_parts<T>(clauses: &Scope<'_>, policy: Policy, read: fn(&Value) -> Option<
         policy: Spanned::at(policy, clause.head),
         title: clause.name.to_owned(),
         head: clause.head,
+        is_old: true,
         entries: entries(clause, read),
     };
     clauses.clauses.iter().map(part).collect()
@@ -152,14 +154,17 @@ enum RepeatedEntries {
     PassOver,
 }
 
-/// Joins the blocks of one set.
+/// Joins the blocks of one set. Of two policies the stock daemon takes the last, but a filter in the
+/// kernel that ignores goes on ignoring.
 fn merge<T: Copy + Ord>(
     parts: Vec<Part<T>>,
+    place: FilterPlace,
     repeated: RepeatedEntries,
     sink: &mut Sink,
 ) -> Option<FilterSet<T>> {
     let mut parts = parts.into_iter();
     let first = parts.next()?;
+    let mut policy = first.policy;
     let mut entries = first.entries;
     for part in parts {
         if part.policy.value != first.policy.value {
@@ -167,10 +172,16 @@ fn merge<T: Copy + Ord>(
                 "`{}` contradicts `{}`: a set accepts or ignores",
                 part.title, first.title
             );
-            sink.push(
-                Diagnostic::error(Code::Contradiction, part.head, message)
-                    .with_related(first.head, "the one before"),
-            );
+            let error = Diagnostic::error(Code::Contradiction, part.head, message)
+                .with_related(first.head, "the one before");
+            if part.is_old || first.is_old {
+                sink.push(error);
+            } else {
+                sink.tolerate(error, consequence(place));
+            }
+        }
+        if (place, policy.value) != (FilterPlace::Kernelspace, Policy::Ignore) {
+            policy = part.policy;
         }
         entries.extend(part.entries);
     }
@@ -188,10 +199,14 @@ fn merge<T: Copy + Ord>(
         }
         false
     });
-    Some(FilterSet {
-        policy: first.policy,
-        entries,
-    })
+    Some(FilterSet { policy, entries })
+}
+
+fn consequence(place: FilterPlace) -> &'static str {
+    match place {
+        FilterPlace::Userspace => "the entries are pooled, and the last policy is that of all",
+        FilterPlace::Kernelspace => "the entries are pooled, and all of them are ignored",
+    }
 }
 
 fn check_capacity(set: &FilterSet<Network>, sink: &mut Sink) {

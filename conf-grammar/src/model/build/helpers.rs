@@ -37,9 +37,9 @@ pub(super) fn helpers(sections: &Scope<'_>, sink: &mut Sink) -> Helpers {
         let span = helper.queue_num.span.unwrap_or(clause.head);
         if let Some(before) = queues.insert(helper.queue_num.value, span) {
             let message = format!("queue {} serves another helper already", helper.queue_num.value);
-            sink.push(
-                Diagnostic::error(Code::QueueClash, span, message).with_related(before, "used here before"),
-            );
+            let error =
+                Diagnostic::error(Code::QueueClash, span, message).with_related(before, "used here before");
+            sink.tolerate(error, "both are set up on that queue");
         }
         types.push(helper);
     }

@@ -11,6 +11,7 @@ use crate::span::Spanned;
 
 const LINKS_MAX: usize = 4;
 const ERROR_QUEUE_LEN: u32 = 128;
+const BOTH_LISTEN: &str = "both are opened, and what is sent over one arrives over both";
 
 /// Reads where a link goes, and over which interface.
 type ReadTransport<T> = fn(&Clause, &Scope<'_>, &mut Sink) -> Option<(T, Spanned<Interface>)>;
@@ -33,7 +34,7 @@ pub(super) fn links(sections: &Scope<'_>, direct: &Scope<'_>, sink: &mut Sink) -
             let group = link.transport.group().value;
             (scoped(group, &link.interface.value), link.transport.port().value)
         };
-        check_duplicates(&links, ends, sink);
+        check_duplicates(&links, ends, |error| sink.tolerate(error, BOTH_LISTEN));
         return Some(Links::Multicast(LinkSet::new(links, default_index)?));
     }
     let links = build(&of_kind, checksum, unicast, sink);
@@ -45,11 +46,11 @@ pub(super) fn links(sections: &Scope<'_>, direct: &Scope<'_>, sink: &mut Sink) -
         check_duplicates(
             &links,
             |link| (bound(link), link.transport.addresses.peer().value),
-            sink,
+            |error| sink.tolerate(error, BOTH_LISTEN),
         );
         return Some(Links::Udp(LinkSet::new(links, default_index)?));
     }
-    check_duplicates(&links, bound, sink);
+    check_duplicates(&links, bound, |error| sink.push(error));
     let error_queue_len = Scope::inside(&of_kind).number_or("ErrorQueueLength", ERROR_QUEUE_LEN);
     Some(Links::Tcp {
         links: LinkSet::new(links, default_index)?,
@@ -99,15 +100,15 @@ fn default_index(clauses: &Scope<'_>, sink: &mut Sink) -> usize {
         .iter()
         .enumerate()
         .filter(|(_, clause)| !clause.args.is_empty());
-    let Some((index, first)) = marked.next() else {
+    let Some((mut index, first)) = marked.next() else {
         return 0;
     };
-    for (_, clause) in marked {
+    for (later, clause) in marked {
         let message = "a second link is marked `Default`";
-        sink.push(
-            Diagnostic::error(Code::ManyDefaults, clause.head, message)
-                .with_related(first.head, "the first one"),
-        );
+        let error = Diagnostic::error(Code::ManyDefaults, clause.head, message)
+            .with_related(first.head, "the first one");
+        sink.tolerate(error, "the last one is used at start");
+        index = later;
     }
     index
 }
@@ -140,13 +141,17 @@ fn build<T>(
 }
 
 /// Reports two links that would fight for the same addresses.
-fn check_duplicates<T, K: PartialEq>(links: &[Link<T>], key: impl Fn(&Link<T>) -> K, sink: &mut Sink) {
+fn check_duplicates<T, K: PartialEq>(
+    links: &[Link<T>],
+    key: impl Fn(&Link<T>) -> K,
+    mut report: impl FnMut(Diagnostic),
+) {
     let links = links.get(..LINKS_MAX).unwrap_or(links);
     for (i, link) in links.iter().enumerate() {
         if let Some(before) = links.iter().take(i).find(|before| key(before) == key(link)) {
             let message = "this link repeats the addresses and the port of another one";
             let error = Diagnostic::error(Code::DuplicateLink, link.span, message);
-            sink.push(error.with_related(before.span, "the other one"));
+            report(error.with_related(before.span, "the other one"));
         }
     }
 }
@@ -174,15 +179,15 @@ fn multicast(
     require(
         clause,
         &[
-            (v4.is_some() || v6.is_some(), "`IPv4_address` or `IPv6_address`"),
-            (port.is_some(), "`Group`"),
-            (interface.is_some(), "`Interface`"),
+            Part::needed(v4.is_some() || v6.is_some(), "`IPv4_address` or `IPv6_address`"),
+            Part::tolerated(port.value.is_some(), "`Group`"),
+            Part::needed(interface.is_some(), "`Interface`"),
         ],
         sink,
     );
     check_is_multicast(v4.map(|group| group.map(IpAddr::V4)), sink);
     check_is_multicast(v6.map(|group| group.map(IpAddr::V6)), sink);
-    let (port, interface) = (port?, interface?);
+    let interface = interface?;
     if let Interface::Carrying(address) = interface.value {
         let message = format!("the interface of this link is the one that carries {address}");
         let warning = Diagnostic::warning(Code::DerivedInterface, clause.head, message);
@@ -204,36 +209,37 @@ fn unicast(clause: &Clause, body: &Scope<'_>, sink: &mut Sink) -> Option<(Unicas
         &["IPv6_address", "IPv6_Destination_Address"],
         sink,
     );
-    let v4 = body.ipv4("IPv4_Destination_Address");
-    let v6 = body.ipv6("IPv6_Destination_Address");
+    let v4 = Ends {
+        local: body.ipv4("IPv4_address"),
+        peer: body.ipv4("IPv4_Destination_Address"),
+    };
+    let v6 = Ends {
+        local: body.ipv6("IPv6_address"),
+        peer: body.ipv6("IPv6_Destination_Address"),
+    };
     let port = port(body, "Port");
     let interface = named_interface(body);
+    let has_peer = v4.peer.is_some() || v6.peer.is_some();
+    let peer = "`IPv4_Destination_Address` or `IPv6_Destination_Address`";
     require(
         clause,
         &[
-            (
-                v4.is_some() || v6.is_some(),
-                "`IPv4_Destination_Address` or `IPv6_Destination_Address`",
-            ),
-            (port.is_some(), "`Port`"),
-            (interface.is_some(), "`Interface`"),
+            if v4.local.is_some() || v6.local.is_some() {
+                Part::tolerated(has_peer, peer)
+            } else {
+                Part::needed(has_peer, peer)
+            },
+            Part::tolerated(port.value.is_some(), "`Port`"),
+            Part::needed(interface.is_some(), "`Interface`"),
         ],
         sink,
     );
-    let addresses = match (v4, v6) {
-        (Some(peer), _) => UnicastAddresses::V4 {
-            local: body
-                .ipv4("IPv4_address")
-                .unwrap_or(Spanned::default_of(Ipv4Addr::UNSPECIFIED)),
-            peer,
-        },
-        (None, Some(peer)) => UnicastAddresses::V6 {
-            local: body
-                .ipv6("IPv6_address")
-                .unwrap_or(Spanned::default_of(Ipv6Addr::UNSPECIFIED)),
-            peer,
-        },
-        (None, None) => return None,
+    let addresses = if v4.peer.is_some() || (v4.local.is_some() && v6.peer.is_none()) {
+        let (local, peer) = v4.or(Ipv4Addr::UNSPECIFIED);
+        UnicastAddresses::V4 { local, peer }
+    } else {
+        let (local, peer) = v6.or(Ipv6Addr::UNSPECIFIED);
+        UnicastAddresses::V6 { local, peer }
     };
     if addresses.local().span.is_none() && !sink.has_error_in(clause.whole) {
         let message = format!(
@@ -242,37 +248,78 @@ fn unicast(clause: &Clause, body: &Scope<'_>, sink: &mut Sink) -> Option<(Unicas
         );
         sink.push(Diagnostic::warning(Code::ListensOnAll, clause.head, message));
     }
-    Some((
-        Unicast {
-            addresses,
-            port: port?,
-        },
-        interface?,
-    ))
+    Some((Unicast { addresses, port }, interface?))
 }
 
-fn port(body: &Scope<'_>, name: &str) -> Option<Spanned<NonZeroU16>> {
-    let number = body.number(name)?;
-    let port = u16::try_from(number.value).ok().and_then(NonZeroU16::new)?;
-    Some(number.map(|_| port))
+/// The addresses of one family in a link, where the file gives them.
+struct Ends<A> {
+    local: Option<Spanned<A>>,
+    peer: Option<Spanned<A>>,
+}
+
+impl<A: Copy> Ends<A> {
+    /// Local address and peer, `unspecified` where the file gives none.
+    fn or(&self, unspecified: A) -> (Spanned<A>, Spanned<A>) {
+        let unspecified = Spanned::default_of(unspecified);
+        (
+            self.local.unwrap_or(unspecified),
+            self.peer.unwrap_or(unspecified),
+        )
+    }
+}
+
+fn port(body: &Scope<'_>, name: &str) -> Spanned<Option<NonZeroU16>> {
+    body.number(name).map_or(Spanned::default_of(None), |number| {
+        number.map(|number| u16::try_from(number).ok().and_then(NonZeroU16::new))
+    })
 }
 
 fn named_interface(body: &Scope<'_>) -> Option<Spanned<Interface>> {
     body.text("Interface").map(|name| name.map(Interface::Named))
 }
 
+/// Something that a link is made of.
+struct Part {
+    is_there: bool,
+    name: &'static str,
+    /// Whether the stock daemon starts without it, although the link is then of no use.
+    is_tolerated: bool,
+}
+
+impl Part {
+    fn needed(is_there: bool, name: &'static str) -> Self {
+        Self {
+            is_there,
+            name,
+            is_tolerated: false,
+        }
+    }
+
+    fn tolerated(is_there: bool, name: &'static str) -> Self {
+        Self {
+            is_tolerated: true,
+            ..Self::needed(is_there, name)
+        }
+    }
+}
+
 /// Reports what a link lacks, unless something in it is in error: that may be the missing part.
-fn require(clause: &Clause, parts: &[(bool, &str)], sink: &mut Sink) {
-    let missing: Vec<&str> = parts
-        .iter()
-        .filter(|(is_there, _)| !is_there)
-        .map(|(_, name)| *name)
-        .collect();
+fn require(clause: &Clause, parts: &[Part], sink: &mut Sink) {
+    let missing: Vec<&Part> = parts.iter().filter(|part| !part.is_there).collect();
     if missing.is_empty() || sink.has_error_in(clause.whole) {
         return;
     }
-    let message = format!("this `{}` link lacks {}", clause.name, missing.join(", "));
-    sink.push(Diagnostic::error(Code::LinkIncomplete, clause.head, message));
+    let names: Vec<&str> = missing.iter().map(|part| part.name).collect();
+    let message = format!("this `{}` link lacks {}", clause.name, names.join(", "));
+    let error = Diagnostic::error(Code::LinkIncomplete, clause.head, message);
+    if missing.iter().all(|part| part.is_tolerated) {
+        sink.tolerate(
+            error,
+            "the link is opened, but no message reaches the peer over it",
+        );
+    } else {
+        sink.push(error);
+    }
 }
 
 /// Reports the first address that is of another family than the first of all.

@@ -17,18 +17,10 @@ pub(super) fn sync(sections: &Scope<'_>, sink: &mut Sink) -> Option<SyncConfig> 
     let direct = Scope::inside(sections);
     let modes = direct.named("Mode");
     let name = mode_name(keyword, &modes, sink);
-    // The timeouts may stand in the mode or beside it: it is one setting either way.
-    let inner = modes
-        .clauses
-        .iter()
-        .filter(|clause| clause.mode() == Some(name.value));
-    let settings = Scope::new(
-        direct
-            .clauses
-            .iter()
-            .copied()
-            .chain(inner.flat_map(|mode| &mode.clauses)),
-    );
+    // The timeouts may stand in the mode or beside it: it is one setting either way. Where the stock
+    // dialect lets two modes pass, the settings of both are in force.
+    let inner = modes.clauses.iter().flat_map(|mode| &mode.clauses);
+    let settings = Scope::new(direct.clauses.iter().copied().chain(inner));
     settings.warn_repeats(sink);
     warn_unused_timeouts(&direct, name.value, sink);
 
@@ -46,7 +38,8 @@ pub(super) fn sync(sections: &Scope<'_>, sink: &mut Sink) -> Option<SyncConfig> 
     })
 }
 
-/// The mode of the first `Mode` block; others may only name the same one again.
+/// The mode of the `Mode` blocks, which all name the same one; else the first of FTFW, ALARM and
+/// NOTRACK that is named.
 fn mode_name(sync: Span, modes: &Scope<'_>, sink: &mut Sink) -> Spanned<ModeName> {
     if modes.is_empty() {
         let message = "`Sync` without `Mode`: FTFW is used";
@@ -61,23 +54,26 @@ fn mode_name(sync: Span, modes: &Scope<'_>, sink: &mut Sink) -> Spanned<ModeName
             first = Some((mode, clause.head));
             continue;
         };
-        let diagnostic = if before == mode {
+        let related = "the first one is here";
+        if before == mode {
             let message = format!("`Mode {}` is given again; both blocks count", mode.as_str());
-            Diagnostic::warning(Code::RepeatedClause, clause.head, message)
+            let warning = Diagnostic::warning(Code::RepeatedClause, clause.head, message);
+            sink.push(warning.with_related(head, related));
         } else {
             let message = format!(
                 "`Mode {}` beside `Mode {}`: there is one mode",
                 mode.as_str(),
                 before.as_str()
             );
-            Diagnostic::error(Code::ManyModes, clause.head, message)
-        };
-        sink.push(diagnostic.with_related(head, "the first one is here"));
+            let error = Diagnostic::error(Code::ManyModes, clause.head, message).with_related(head, related);
+            sink.tolerate(error, "FTFW goes before ALARM, ALARM before NOTRACK");
+        }
     }
-    match first {
-        Some((mode, span)) => Spanned::at(mode, span),
-        None => Spanned::default_of(ModeName::Ftfw),
-    }
+    let block_of = |name: ModeName| modes.clauses.iter().find(|clause| clause.mode() == Some(name));
+    ModeName::ALL
+        .into_iter()
+        .find_map(|(_, name)| block_of(name).map(|clause| Spanned::at(name, clause.head)))
+        .unwrap_or(Spanned::default_of(ModeName::Ftfw))
 }
 
 /// Beside the mode every timeout may be written, also one that the mode has no use for.

@@ -28,7 +28,7 @@ impl Reader<'_> {
                 Ok(value) => items.push((value, token.span)),
                 Err(error) => {
                     let is_separator = error.code == Code::UnexpectedToken;
-                    self.report(token, error);
+                    self.report_value(kind, token, error);
                     if is_separator || self.sink.is_full() {
                         break;
                     }

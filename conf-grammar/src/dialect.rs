@@ -1,0 +1,18 @@
+//! Whose language a file is read in.
+
+/// How strictly a file is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Today's language: what has no clear meaning is an error.
+    #[default]
+    Strict,
+    /// What the stock daemon 1.4.7 accepts although it has no clear meaning is a warning, and is
+    /// carried out as it would: two modes or defaults, equal links, filter sets that contradict each
+    /// other, filter entries that are none, unknown syslog facilities, links without a peer or a port,
+    /// helpers on one queue.
+    ///
+    /// Never accepted: text the stock daemon silently does not read, numbers that it wraps, ports out
+    /// of range, octal addresses, `ExpectationSync` that is on and off, and more addresses than a filter in the
+    /// kernel holds.
+    Stock,
+}
