@@ -3,11 +3,15 @@
 use core::num::{NonZeroU16, NonZeroU32};
 use core::time::Duration;
 
+use crate::filter::Filter;
+
 /// Everything the engine is told about how to behave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The protocol spoken with the peer.
     pub mode: Mode,
+    /// Which flows of our kernel are cached, sent and flushed (`Filter`).
+    pub filter: Filter,
     /// Most flows a cache holds (`HashLimit`).
     pub cache_len_max: NonZeroU32,
     /// Timeout of committed flows in seconds (`CommitTimeout`); if set, timeouts are not sent either.

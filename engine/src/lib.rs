@@ -41,6 +41,7 @@ extern crate alloc;
 pub mod cache;
 pub mod config;
 mod engine;
+pub mod filter;
 pub mod flow;
 pub mod input;
 mod jobs;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use engine::config::{
     Config, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, StartupResync, TcpWindowTracking,
 };
+use engine::filter::Filter;
 use engine::time::UnixTime;
 
 use crate::faults::{LinkRates, MachineRates};
@@ -154,6 +155,7 @@ fn config(rng: &mut Rng) -> Config {
     let secs = |secs: u64| Duration::from_secs(secs);
     Config {
         mode,
+        filter: Filter::default(),
         cache_len_max: NonZeroU32::from(non_zero(20_000)),
         commit_timeout_secs: rng.choose(&[None, None, None, NonZeroU32::new(180)]),
         purge_timeout: secs(60),

@@ -279,6 +279,7 @@ fn engine_config(
     let secs = |secs: u32| Duration::from_secs(secs.into());
     engine::config::Config {
         mode,
+        filter: engine::filter::Filter::default(),
         cache_len_max: at_least_one(general.hash_limit.value),
         commit_timeout_secs: sync.commit_timeout_secs.value.and_then(NonZeroU32::new),
         purge_timeout: secs(sync.purge_timeout_secs.value),

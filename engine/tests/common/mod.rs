@@ -10,6 +10,7 @@ use std::time::Duration;
 use engine::config::{
     Config, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, StartupResync, TcpWindowTracking,
 };
+use engine::filter::Filter;
 use engine::flow::{Addrs, Flow, L4Key, ProtoState, Protocol, Status, Tcp, TcpState, Tuple};
 use engine::input::{
     Channel, ClientEvent, ClientId, Errno, EventKind, Input, KernelInput, LinkEvent, Origin, Request,
@@ -29,6 +30,7 @@ pub(crate) const FTFW: FtfwConfig = FtfwConfig {
 pub(crate) fn config(mode: Mode) -> Config {
     Config {
         mode,
+        filter: Filter::default(),
         cache_len_max: NonZeroU32::new(262_144).unwrap(),
         commit_timeout_secs: None,
         purge_timeout: Duration::from_secs(60),

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel as mpsc_channel};
 use std::thread::JoinHandle;
 
 use engine::config::{Config, FtfwConfig, Limits, LinkConfig, Mode, StartupResync, TcpWindowTracking};
+use engine::filter::Filter;
 use engine::flow::{Addrs, Flow, L4Key, Protocol, Status, Tuple};
 use engine::input::{CacheName, DumpFormat, Request, StatsTopic, Table};
 use engine::output::{Batch, FlowRequest};
@@ -184,6 +185,7 @@ fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -
             resend_queue_len_max: NonZeroU32::new(131_072).unwrap(),
             startup_resync: StartupResync::Off,
         }),
+        filter: Filter::default(),
         cache_len_max: NonZeroU32::new(100_000).unwrap(),
         commit_timeout_secs: None,
         purge_timeout: Duration::from_secs(60),

@@ -45,6 +45,7 @@ fn a_silent_file_gets_the_defaults() {
                 resend_queue_len_max: NonZeroU32::new(131_072).unwrap(),
                 startup_resync: StartupResync::Off,
             }),
+            filter: engine::filter::Filter::default(),
             cache_len_max: NonZeroU32::new(1000).unwrap(),
             commit_timeout_secs: None,
             purge_timeout: Duration::from_secs(60),
