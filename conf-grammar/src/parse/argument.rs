@@ -81,7 +81,11 @@ impl<'a> Argument<'a> {
             },
             Kind::Integer => self.integer(),
             Kind::Path(max) => self.path(max),
-            Kind::BoolOrPath(max) => boolean(text).map_or_else(|| self.path(max), |on| Ok(Value::Bool(on))),
+            Kind::BoolOrPath(log) => match boolean(text) {
+                Some(true) => Ok(Value::Text(log.on.to_owned())),
+                Some(false) => Ok(Value::Bool(false)),
+                None => self.path(log.len_max),
+            },
             Kind::BoolOrFacility => self.facility(),
             Kind::SchedulerClass => self.scheduler_class(),
             Kind::Interface => self.interface(),

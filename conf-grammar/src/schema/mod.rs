@@ -2,8 +2,10 @@
 //!
 //! Everything that knows a clause by name, from the parser to its suggestions, reads this table.
 
+mod setting;
 mod table;
 
+pub(crate) use setting::{DefaultValue, Setting};
 pub(crate) use table::{block, is_section};
 
 /// A kind of block; each has its own clauses.
@@ -85,6 +87,7 @@ pub(crate) struct ClauseSpec {
     /// What follows the keyword, in this order.
     pub(crate) args: &'static [Kind],
     pub(crate) body: Body,
+    pub(crate) default: DefaultValue,
     pub(crate) status: Status,
     pub(crate) repeats: Repeats,
 }
@@ -136,7 +139,7 @@ pub(crate) enum Kind {
     /// Any integer, with or without a sign.
     Integer,
     Path(usize),
-    BoolOrPath(usize),
+    BoolOrPath(LogPath),
     BoolOrFacility,
     /// A boolean, unless a block follows.
     BoolUnlessBlock,
@@ -169,6 +172,13 @@ impl Kind {
     }
 }
 
+/// A path of at most `len_max` bytes, or `on` for the usual one.
+#[derive(Clone, Copy)]
+pub(crate) struct LogPath {
+    pub(crate) len_max: usize,
+    pub(crate) on: &'static str,
+}
+
 /// The numbers that a clause takes.
 #[derive(Clone, Copy)]
 pub(crate) struct Range {
@@ -182,7 +192,7 @@ pub(crate) struct Range {
 
 impl BlockSpec {
     /// Returns the clauses of the block; a list has none.
-    pub(crate) fn clauses(&self) -> &'static [ClauseSpec] {
+    pub(crate) const fn clauses(&self) -> &'static [ClauseSpec] {
         match self.content {
             Content::Clauses(clauses) => clauses,
             Content::List(_) | Content::States => &[],

@@ -1,6 +1,10 @@
 //! The rows of the table.
 
-use super::{BlockKind, BlockSpec, Body, ClauseSpec, Content, Kind, Range, Repeats, Status};
+use super::{
+    BlockKind, BlockSpec, Body, ClauseSpec, Content, DefaultValue, Kind, LogPath, Range, Repeats, Status,
+};
+use crate::model::SchedulerClass;
+use crate::parse::value::ModeName;
 
 /// Longest path of a socket: `sun_path` of `<linux/un.h>` less its NUL.
 const SOCKET_PATH_MAX: usize = 107;
@@ -12,6 +16,7 @@ const fn value(name: &'static str, args: &'static [Kind]) -> ClauseSpec {
         name,
         args,
         body: Body::None,
+        default: DefaultValue::None,
         status: Status::Alive,
         repeats: Repeats::Replace,
     }
@@ -22,12 +27,39 @@ const fn block_of(name: &'static str, args: &'static [Kind], kind: BlockKind) ->
         name,
         args,
         body: Body::Required(kind),
+        default: DefaultValue::None,
         status: Status::Alive,
         repeats: Repeats::Accumulate,
     }
 }
 
 impl ClauseSpec {
+    const fn default(self, default: DefaultValue) -> Self {
+        Self { default, ..self }
+    }
+
+    /// The default is a number.
+    const fn number(self, number: u32) -> Self {
+        self.default(DefaultValue::Number(number))
+    }
+
+    const fn on(self) -> Self {
+        self.default(DefaultValue::Bool(true))
+    }
+
+    const fn off(self) -> Self {
+        self.default(DefaultValue::Bool(false))
+    }
+
+    /// Without the clause there is no such value, but what the text says.
+    const fn unset(self, instead: &'static str) -> Self {
+        self.default(DefaultValue::Unset(instead))
+    }
+
+    const fn required(self) -> Self {
+        self.default(DefaultValue::Required)
+    }
+
     const fn status(self, status: Status) -> Self {
         Self { status, ..self }
     }
@@ -38,6 +70,13 @@ impl ClauseSpec {
             ..self
         }
     }
+}
+
+const fn log_path(on: &'static str) -> Kind {
+    Kind::BoolOrPath(LogPath {
+        len_max: FILE_PATH_MAX,
+        on,
+    })
 }
 
 const fn range(min: u32, max: u32, unit: &'static str) -> Range {
@@ -68,6 +107,7 @@ const BOOL: &[Kind] = &[Kind::Bool];
 
 const IN_LINKS: &str = "write `Checksum` inside each link";
 const REMOVE: &str = "remove it";
+const SYSTEM: &str = "what the system gives";
 
 /// Whether a block of this name may stand at the top level.
 pub(crate) fn is_section(name: &str) -> bool {
@@ -75,7 +115,7 @@ pub(crate) fn is_section(name: &str) -> bool {
 }
 
 /// Returns what a kind of block holds.
-pub(crate) fn block(kind: BlockKind) -> &'static BlockSpec {
+pub(crate) const fn block(kind: BlockKind) -> &'static BlockSpec {
     match kind {
         BlockKind::File => &FILE,
         BlockKind::General => &GENERAL,
@@ -123,31 +163,34 @@ static FILE: BlockSpec = BlockSpec {
 static GENERAL: BlockSpec = BlockSpec {
     title: "`General`",
     content: Content::Clauses(&[
-        value("Systemd", BOOL),
+        value("Systemd", BOOL).on(),
         value("Nice", &[Kind::Integer]).status(Status::Ignored(
             "remove it; the service manager can set the nice value",
         )),
-        value("HashSize", &[Kind::Uint(or_zero(1, 67_108_864, "buckets"))]),
-        value("HashLimit", &[Kind::Uint(or_zero(1, 2_147_483_647, "entries"))]),
-        value("LogFile", &[Kind::BoolOrPath(FILE_PATH_MAX)]),
-        value("Syslog", &[Kind::BoolOrFacility]),
-        value("LockFile", &[Kind::Path(FILE_PATH_MAX)]),
+        value("HashSize", &[Kind::Uint(or_zero(1, 67_108_864, "buckets"))]).number(65_536),
+        value("HashLimit", &[Kind::Uint(or_zero(1, 2_147_483_647, "entries"))]).number(262_144),
+        value("LogFile", &[log_path("/var/log/conntrackd.log")]).off(),
+        value("Syslog", &[Kind::BoolOrFacility]).off(),
+        value("LockFile", &[Kind::Path(FILE_PATH_MAX)])
+            .default(DefaultValue::Path("/var/lock/conntrackd.lock")),
         block_of("UNIX", &[], BlockKind::Unix),
-        value("NetlinkBufferSize", BUFFER),
+        value("NetlinkBufferSize", BUFFER).unset("2 MiB"),
         value("SocketBufferSize", BUFFER).status(Status::Alias("NetlinkBufferSize")),
-        value("NetlinkBufferSizeMaxGrowth", BUFFER),
+        value("NetlinkBufferSizeMaxGrowth", BUFFER).number(0),
         value("SocketBufferSizeMaxGrowth", BUFFER).status(Status::Alias("NetlinkBufferSizeMaxGrowth")),
         value("SocketBufferSizeMaxGrown", BUFFER).status(Status::Alias("NetlinkBufferSizeMaxGrowth")),
         value(
             "NetlinkOverrunResync",
             &[Kind::BoolOrUint(or_zero(1, 86_400, "seconds"))],
-        ),
-        value("NetlinkEventsReliable", BOOL),
-        value("PollSecs", POLL_SECS),
+        )
+        .number(30),
+        value("NetlinkEventsReliable", BOOL).off(),
+        value("PollSecs", POLL_SECS).unset("events are listened to"),
         value(
             "EventIterationLimit",
             &[Kind::Uint(or_zero(1, 1_000_000, "events"))],
-        ),
+        )
+        .number(100),
         block_of("Scheduler", &[], BlockKind::Scheduler),
         block_of("Filter", &[Kind::OptionalFrom], BlockKind::Filter),
         value("Family", &[Kind::Name("a family")])
@@ -158,7 +201,7 @@ static GENERAL: BlockSpec = BlockSpec {
 static UNIX: BlockSpec = BlockSpec {
     title: "`UNIX`",
     content: Content::Clauses(&[
-        value("Path", &[Kind::Path(SOCKET_PATH_MAX)]),
+        value("Path", &[Kind::Path(SOCKET_PATH_MAX)]).default(DefaultValue::Path("/var/run/conntrackd.ctl")),
         value("Backlog", ANY_NUMBER).status(Status::Ignored(REMOVE)),
     ]),
 };
@@ -166,8 +209,8 @@ static UNIX: BlockSpec = BlockSpec {
 static SCHEDULER: BlockSpec = BlockSpec {
     title: "`Scheduler`",
     content: Content::Clauses(&[
-        value("Type", &[Kind::SchedulerClass]),
-        value("Priority", &[Kind::Uint(range(1, 99, ""))]),
+        value("Type", &[Kind::SchedulerClass]).default(DefaultValue::Class(SchedulerClass::RoundRobin)),
+        value("Priority", &[Kind::Uint(range(1, 99, ""))]).number(99),
     ]),
 };
 
@@ -205,6 +248,7 @@ static SYNC: BlockSpec = BlockSpec {
             name: "Mode",
             args: &[Kind::Mode],
             body: Body::OfMode,
+            default: DefaultValue::Mode(ModeName::Ftfw),
             status: Status::Alive,
             repeats: Repeats::Accumulate,
         },
@@ -212,10 +256,10 @@ static SYNC: BlockSpec = BlockSpec {
         block_of("UDP", &[Kind::OptionalDefault], BlockKind::Udp),
         block_of("TCP", &[Kind::OptionalDefault], BlockKind::Tcp),
         block_of("Options", &[], BlockKind::Options),
-        value("RefreshTime", SECS),
-        value("CacheTimeout", SECS),
-        value("CommitTimeout", SECS),
-        value("PurgeTimeout", SECS),
+        value("RefreshTime", SECS).number(60),
+        value("CacheTimeout", SECS).number(180),
+        value("CommitTimeout", SECS).unset("what is left of the original timeout"),
+        value("PurgeTimeout", SECS).number(60),
         value("Checksum", BOOL).status(Status::Translated(IN_LINKS)),
         value("CacheWriteThrough", BOOL).status(Status::Ignored(
             "peer flows are not written to the kernel at once; `DisableExternalCache on` in the mode does that",
@@ -238,12 +282,13 @@ static FTFW: BlockSpec = BlockSpec {
         value(
             "ResendQueueSize",
             &[Kind::Uint(or_zero(1, 16_777_216, "messages"))],
-        ),
-        value("ACKWindowSize", &[Kind::Uint(or_zero(1, 65_535, "messages"))]),
-        value("CommitTimeout", SECS),
-        value("PurgeTimeout", SECS),
-        value("DisableExternalCache", BOOL),
-        value("StartupResync", BOOL),
+        )
+        .number(131_072),
+        value("ACKWindowSize", &[Kind::Uint(or_zero(1, 65_535, "messages"))]).number(300),
+        value("CommitTimeout", SECS).unset("what is left of the original timeout"),
+        value("PurgeTimeout", SECS).number(60),
+        value("DisableExternalCache", BOOL).off(),
+        value("StartupResync", BOOL).off(),
         value("ResendBufferSize", ANY_NUMBER).status(Status::Ignored(
             "use `ResendQueueSize`, which counts messages and not bytes",
         )),
@@ -253,10 +298,10 @@ static FTFW: BlockSpec = BlockSpec {
 static ALARM: BlockSpec = BlockSpec {
     title: "`Mode ALARM`",
     content: Content::Clauses(&[
-        value("RefreshTime", SECS),
-        value("CacheTimeout", SECS),
-        value("CommitTimeout", SECS),
-        value("PurgeTimeout", SECS),
+        value("RefreshTime", SECS).number(60),
+        value("CacheTimeout", SECS).number(180),
+        value("CommitTimeout", SECS).unset("what is left of the original timeout"),
+        value("PurgeTimeout", SECS).number(60),
         value("RelaxTransitions", &[]).status(Status::Ignored(REMOVE)),
         value("DelayDestroyMessages", &[]).status(Status::Ignored(REMOVE)),
     ]),
@@ -265,11 +310,11 @@ static ALARM: BlockSpec = BlockSpec {
 static NOTRACK: BlockSpec = BlockSpec {
     title: "`Mode NOTRACK`",
     content: Content::Clauses(&[
-        value("CommitTimeout", SECS),
-        value("PurgeTimeout", SECS),
-        value("DisableInternalCache", BOOL),
-        value("DisableExternalCache", BOOL),
-        value("StartupResync", BOOL),
+        value("CommitTimeout", SECS).unset("what is left of the original timeout"),
+        value("PurgeTimeout", SECS).number(60),
+        value("DisableInternalCache", BOOL).off(),
+        value("DisableExternalCache", BOOL).off(),
+        value("StartupResync", BOOL).off(),
     ]),
 };
 
@@ -282,13 +327,13 @@ static MULTICAST: BlockSpec = BlockSpec {
         value("IPv6_interface", &[Kind::AnyAddress]).status(Status::Redundant(
             "the interface is the one that `Interface` names",
         )),
-        value("Interface", &[Kind::Interface]),
-        value("Group", PORT),
-        value("SndSocketBuffer", SOCKET_BUFFER),
-        value("RcvSocketBuffer", SOCKET_BUFFER),
+        value("Interface", &[Kind::Interface]).required(),
+        value("Group", PORT).required(),
+        value("SndSocketBuffer", SOCKET_BUFFER).unset(SYSTEM),
+        value("RcvSocketBuffer", SOCKET_BUFFER).unset(SYSTEM),
         value("McastSndSocketBuffer", SOCKET_BUFFER).status(Status::Renamed("SndSocketBuffer")),
         value("McastRcvSocketBuffer", SOCKET_BUFFER).status(Status::Renamed("RcvSocketBuffer")),
-        value("Checksum", BOOL),
+        value("Checksum", BOOL).on(),
         value("Backlog", ANY_NUMBER).status(Status::Ignored(REMOVE)),
     ]),
 };
@@ -300,13 +345,13 @@ static UDP: BlockSpec = BlockSpec {
         value("IPv6_address", &[Kind::Ipv6]),
         value("IPv4_Destination_Address", &[Kind::Ipv4]),
         value("IPv6_Destination_Address", &[Kind::Ipv6]),
-        value("Interface", &[Kind::Interface]),
-        value("Port", PORT),
-        value("SndSocketBuffer", SOCKET_BUFFER),
-        value("RcvSocketBuffer", SOCKET_BUFFER),
+        value("Interface", &[Kind::Interface]).required(),
+        value("Port", PORT).required(),
+        value("SndSocketBuffer", SOCKET_BUFFER).unset(SYSTEM),
+        value("RcvSocketBuffer", SOCKET_BUFFER).unset(SYSTEM),
         value("McastSndSocketBuffer", SOCKET_BUFFER).status(Status::Renamed("SndSocketBuffer")),
         value("McastRcvSocketBuffer", SOCKET_BUFFER).status(Status::Renamed("RcvSocketBuffer")),
-        value("Checksum", BOOL),
+        value("Checksum", BOOL).on(),
     ]),
 };
 
@@ -317,25 +362,26 @@ static TCP: BlockSpec = BlockSpec {
         value("IPv6_address", &[Kind::Ipv6]),
         value("IPv4_Destination_Address", &[Kind::Ipv4]),
         value("IPv6_Destination_Address", &[Kind::Ipv6]),
-        value("Interface", &[Kind::Interface]),
-        value("Port", PORT),
-        value("SndSocketBuffer", SOCKET_BUFFER),
-        value("RcvSocketBuffer", SOCKET_BUFFER),
+        value("Interface", &[Kind::Interface]).required(),
+        value("Port", PORT).required(),
+        value("SndSocketBuffer", SOCKET_BUFFER).unset(SYSTEM),
+        value("RcvSocketBuffer", SOCKET_BUFFER).unset(SYSTEM),
         value("McastSndSocketBuffer", SOCKET_BUFFER).status(Status::Renamed("SndSocketBuffer")),
         value("McastRcvSocketBuffer", SOCKET_BUFFER).status(Status::Renamed("RcvSocketBuffer")),
-        value("Checksum", BOOL),
-        value("ErrorQueueLength", &[Kind::Uint(or_zero(1, 65_535, "messages"))]),
+        value("Checksum", BOOL).on(),
+        value("ErrorQueueLength", &[Kind::Uint(or_zero(1, 65_535, "messages"))]).number(128),
     ]),
 };
 
 static OPTIONS: BlockSpec = BlockSpec {
     title: "`Options`",
     content: Content::Clauses(&[
-        value("TCPWindowTracking", BOOL),
+        value("TCPWindowTracking", BOOL).off(),
         ClauseSpec {
             name: "ExpectationSync",
             args: &[Kind::BoolUnlessBlock],
             body: Body::Alternative(BlockKind::ExpectationNames),
+            default: DefaultValue::Bool(false),
             status: Status::Alive,
             repeats: Repeats::Accumulate,
         },
@@ -350,8 +396,8 @@ static EXPECTATION_NAMES: BlockSpec = BlockSpec {
 static STATS: BlockSpec = BlockSpec {
     title: "`Stats`",
     content: Content::Clauses(&[
-        value("LogFile", &[Kind::BoolOrPath(FILE_PATH_MAX)]),
-        value("Syslog", &[Kind::BoolOrFacility]),
+        value("LogFile", &[log_path("/var/log/conntrackd-stats.log")]).off(),
+        value("Syslog", &[Kind::BoolOrFacility]).off(),
         value("NetlinkEventsReliable", BOOL).status(Status::Elsewhere("General")),
         value("PollSecs", POLL_SECS).status(Status::Elsewhere("General")),
         value("LogFileBufferSize", ANY_NUMBER).status(Status::Ignored(REMOVE)),
@@ -361,7 +407,7 @@ static STATS: BlockSpec = BlockSpec {
 static HELPER: BlockSpec = BlockSpec {
     title: "`Helper`",
     content: Content::Clauses(&[
-        value("Setup", BOOL),
+        value("Setup", BOOL).off(),
         block_of(
             "Type",
             &[
@@ -377,8 +423,8 @@ static HELPER: BlockSpec = BlockSpec {
 static HELPER_TYPE: BlockSpec = BlockSpec {
     title: "`Type`",
     content: Content::Clauses(&[
-        value("QueueNum", &[Kind::Uint(range(0, 65_535, ""))]),
-        value("QueueLen", &[Kind::Uint(range(0, u32::MAX, "packets"))]),
+        value("QueueNum", &[Kind::Uint(range(0, 65_535, ""))]).number(0),
+        value("QueueLen", &[Kind::Uint(range(0, u32::MAX, "packets"))]).number(0),
         block_of("Policy", &[Kind::Name("a policy")], BlockKind::HelperPolicy),
     ]),
 };

@@ -1,22 +1,23 @@
 //! Section `General`.
 
-use std::path::PathBuf;
-
 use super::{Scope, filter};
 use crate::diagnose::{Code, Diagnostic, Sink};
 use crate::model::{General, Scheduler, SchedulerClass};
 use crate::parse::value::Value;
-use crate::schema::Status;
+use crate::schema::{BlockKind, Setting, Status};
 use crate::span::{Span, Spanned};
 
-pub(super) const CONTROL_SOCKET: &str = "/var/run/conntrackd.ctl";
-const LOCK_FILE: &str = "/var/lock/conntrackd.lock";
-const LOG_FILE: &str = "/var/log/conntrackd.log";
-const HASH_SIZE: u32 = 65_536;
-const HASH_LIMIT: u32 = 262_144;
-const EVENT_ITERATION_LIMIT: u32 = 100;
-const OVERRUN_RESYNC_SECS: u32 = 30;
-const PRIORITY: u8 = 99;
+pub(super) const CONTROL_SOCKET: Setting<&str> = Setting::path(BlockKind::Unix, "Path");
+const SYSTEMD: Setting<bool> = Setting::switch(BlockKind::General, "Systemd");
+const HASH_SIZE: Setting<u32> = Setting::number(BlockKind::General, "HashSize");
+const HASH_LIMIT: Setting<u32> = Setting::number(BlockKind::General, "HashLimit");
+const LOCK_FILE: Setting<&str> = Setting::path(BlockKind::General, "LockFile");
+const BUFFER_SIZE_MAX: Setting<u32> = Setting::number(BlockKind::General, "NetlinkBufferSizeMaxGrowth");
+const OVERRUN_RESYNC: Setting<u32> = Setting::number(BlockKind::General, "NetlinkOverrunResync");
+const RELIABLE_EVENTS: Setting<bool> = Setting::switch(BlockKind::General, "NetlinkEventsReliable");
+const EVENT_ITERATION_LIMIT: Setting<u32> = Setting::number(BlockKind::General, "EventIterationLimit");
+const CLASS: Setting<SchedulerClass> = Setting::class(BlockKind::Scheduler, "Type");
+const PRIORITY: Setting<u32> = Setting::number(BlockKind::Scheduler, "Priority");
 
 /// Reads what is general: the section of that name, clauses of it that stand in `Stats`, and old
 /// clauses elsewhere that have become part of the filter.
@@ -32,52 +33,49 @@ pub(super) fn general(file: &Scope<'_>, sync: &Scope<'_>, sink: &mut Sink) -> Ge
     let unix = Scope::inside(&general.named("UNIX"));
     unix.warn_repeats(sink);
     if unix.last("Path").is_none() {
-        let message = format!("no `UNIX {{ Path }}`: the control socket is `{CONTROL_SOCKET}`");
+        let message = format!(
+            "no `UNIX {{ Path }}`: the control socket is `{}`",
+            CONTROL_SOCKET.default
+        );
         let span = sections.first().map_or(Span::START, |section| section.head);
         sink.push(Diagnostic::warning(Code::NoControlSocket, span, message));
     }
     General {
-        systemd: general.bool("Systemd", true),
-        hash_size: general.number_or("HashSize", HASH_SIZE),
-        hash_limit: general.number_or("HashLimit", HASH_LIMIT),
-        log_file: general.log_file("LogFile", LOG_FILE),
+        systemd: general.bool(SYSTEMD),
+        hash_size: general.number_or(HASH_SIZE),
+        hash_limit: general.number_or(HASH_LIMIT),
+        log_file: general.log_file("LogFile"),
         syslog: general.facility("Syslog"),
-        lock_file: general
-            .path("LockFile")
-            .unwrap_or(Spanned::default_of(PathBuf::from(LOCK_FILE))),
-        unix_path: unix
-            .path("Path")
-            .unwrap_or(Spanned::default_of(PathBuf::from(CONTROL_SOCKET))),
+        lock_file: general.path_or(LOCK_FILE),
+        unix_path: unix.path_or(CONTROL_SOCKET),
         netlink_buffer_size: general.optional_number("NetlinkBufferSize"),
-        netlink_buffer_size_max: general.number_or("NetlinkBufferSizeMaxGrowth", 0),
+        netlink_buffer_size_max: general.number_or(BUFFER_SIZE_MAX),
         overrun_resync_secs: overrun_resync(&general),
-        reliable_events: general.bool("NetlinkEventsReliable", false),
+        reliable_events: general.bool(RELIABLE_EVENTS),
         poll_secs: general.optional_number("PollSecs"),
-        event_iteration_limit: general.number_or("EventIterationLimit", EVENT_ITERATION_LIMIT),
+        event_iteration_limit: general.number_or(EVENT_ITERATION_LIMIT),
         scheduler: scheduler(&Scope::inside(&general.named("Scheduler")), sink),
         filter: filter::filter(file, &general, sync, sink),
     }
 }
 
 fn overrun_resync(general: &Scope<'_>) -> Spanned<Option<u32>> {
-    match general.value("NetlinkOverrunResync") {
-        Some((Value::Bool(on), span)) => Spanned::at(on.then_some(OVERRUN_RESYNC_SECS), span),
-        _ => general
-            .number_or("NetlinkOverrunResync", OVERRUN_RESYNC_SECS)
-            .map(Some),
+    match general.value(OVERRUN_RESYNC.name) {
+        Some((Value::Bool(on), span)) => Spanned::at(on.then_some(OVERRUN_RESYNC.default), span),
+        _ => general.number_or(OVERRUN_RESYNC).map(Some),
     }
 }
 
 fn scheduler(scheduler: &Scope<'_>, sink: &mut Sink) -> Scheduler {
     scheduler.warn_repeats(sink);
-    let class = match scheduler.value("Type") {
+    let class = match scheduler.value(CLASS.name) {
         Some((Value::Class(class), span)) => Spanned::at(*class, span),
-        _ => Spanned::default_of(SchedulerClass::RoundRobin),
+        _ => Spanned::default_of(CLASS.default),
     };
-    let priority = scheduler
-        .number("Priority")
-        .map_or(Spanned::default_of(PRIORITY), |n| {
-            n.map(|value| u8::try_from(value).unwrap_or(PRIORITY))
-        });
-    Scheduler { class, priority }
+    // The range of the clause ends at 99.
+    let priority = scheduler.number_or(PRIORITY);
+    Scheduler {
+        class,
+        priority: priority.map(|value| u8::try_from(value).unwrap_or(u8::MAX)),
+    }
 }

@@ -8,7 +8,12 @@ use crate::model::{Helper, HelperL3, HelperL4, HelperPolicy, Helpers, KNOWN_HELP
 use crate::parse::Clause;
 use crate::parse::blame::suggest;
 use crate::parse::value::Value;
+use crate::schema::{BlockKind, Setting};
 use crate::span::{Span, Spanned};
+
+const SETUP: Setting<bool> = Setting::switch(BlockKind::Helper, "Setup");
+const QUEUE_NUM: Setting<u32> = Setting::number(BlockKind::HelperType, "QueueNum");
+const QUEUE_LEN: Setting<u32> = Setting::number(BlockKind::HelperType, "QueueLen");
 
 pub(super) fn helpers(sections: &Scope<'_>, sink: &mut Sink) -> Helpers {
     let helper = Scope::inside(sections);
@@ -44,7 +49,7 @@ pub(super) fn helpers(sections: &Scope<'_>, sink: &mut Sink) -> Helpers {
         types.push(helper);
     }
     Helpers {
-        setup: helper.bool("Setup", false),
+        setup: helper.bool(SETUP),
         types,
     }
 }
@@ -79,11 +84,11 @@ fn helper_type(clause: &Clause, sink: &mut Sink) -> Option<Helper> {
     body.warn_repeats(sink);
     let known = known?;
     let policy = policy(known, &body.named("Policy"), sink);
-    let queue_num = match body.number("QueueNum") {
-        Some(number) => number.map(|value| u16::try_from(value).unwrap_or(0)),
-        None => Spanned::default_of(0),
-    };
-    let queue_len = body.number_or("QueueLen", 0);
+    // The range of the clause is that of the type.
+    let queue_num = body
+        .number_or(QUEUE_NUM)
+        .map(|value| u16::try_from(value).unwrap_or(u16::MAX));
+    let queue_len = body.number_or(QUEUE_LEN);
     Some(Helper {
         name: Spanned::at(known.name, *name_span),
         l3: l3?,

@@ -7,11 +7,14 @@ use super::Scope;
 use crate::diagnose::{Code, Diagnostic, Sink, echo};
 use crate::model::{Interface, Link, LinkSet, Links, MulticastGroup, Unicast, UnicastAddresses};
 use crate::parse::Clause;
+use crate::schema::{BlockKind, Setting};
 use crate::span::Spanned;
 
 const LINKS_MAX: usize = 4;
-const ERROR_QUEUE_LEN: u32 = 128;
 const BOTH_LISTEN: &str = "both are opened, and what is sent over one arrives over both";
+/// The same for every kind of link.
+const CHECKSUM: Setting<bool> = Setting::switch(BlockKind::Udp, "Checksum");
+const ERROR_QUEUE_LEN: Setting<u32> = Setting::number(BlockKind::Tcp, "ErrorQueueLength");
 
 /// Reads where a link goes, and over which interface.
 type ReadTransport<T> = fn(&Clause, &Scope<'_>, &mut Sink) -> Option<(T, Spanned<Interface>)>;
@@ -27,7 +30,7 @@ pub(super) fn links(sections: &Scope<'_>, direct: &Scope<'_>, sink: &mut Sink) -
     check_count(&clauses, first, sink);
     let default_index = default_index(&clauses, sink);
     let of_kind = clauses.named(first.name);
-    let checksum = direct.bool("Checksum", true);
+    let checksum = direct.bool(CHECKSUM);
     if first.name == "Multicast" {
         let links = build(&of_kind, checksum, multicast, sink);
         let ends = |link: &Link<MulticastGroup>| {
@@ -51,7 +54,7 @@ pub(super) fn links(sections: &Scope<'_>, direct: &Scope<'_>, sink: &mut Sink) -
         return Some(Links::Udp(LinkSet::new(links, default_index)?));
     }
     check_duplicates(&links, bound, |error| sink.push(error));
-    let error_queue_len = Scope::inside(&of_kind).number_or("ErrorQueueLength", ERROR_QUEUE_LEN);
+    let error_queue_len = Scope::inside(&of_kind).number_or(ERROR_QUEUE_LEN);
     Some(Links::Tcp {
         links: LinkSet::new(links, default_index)?,
         error_queue_len,
@@ -130,8 +133,8 @@ fn build<T>(
                 interface,
                 send_buffer: body.optional_number("SndSocketBuffer"),
                 recv_buffer: body.optional_number("RcvSocketBuffer"),
-                checksum: match body.last("Checksum") {
-                    Some(_) => body.bool("Checksum", true),
+                checksum: match body.last(CHECKSUM.name) {
+                    Some(_) => body.bool(CHECKSUM),
                     None => checksum,
                 },
             });

@@ -17,7 +17,7 @@ use crate::diagnose::{Code, Diagnostic, Sink};
 use crate::model::{Config, Facility, Running, StatsConfig};
 use crate::parse::Clause;
 use crate::parse::value::Value;
-use crate::schema::{Repeats, Status};
+use crate::schema::{Repeats, Setting, Status};
 use crate::span::{Span, Spanned};
 
 /// Builds the configuration from the sections of a file.
@@ -66,7 +66,9 @@ pub(crate) fn control_socket(file: &[Clause]) -> Option<Spanned<PathBuf>> {
     let file = Scope::new(file.iter());
     let unix = Scope::inside(&Scope::inside(&file.named("General")).named("UNIX"));
     match unix.last("Path") {
-        None => Some(Spanned::default_of(PathBuf::from(general::CONTROL_SOCKET))),
+        None => Some(Spanned::default_of(PathBuf::from(
+            general::CONTROL_SOCKET.default,
+        ))),
         Some(_) => unix.path("Path"),
     }
 }
@@ -86,7 +88,7 @@ fn stats_config(stats: &Scope<'_>, general: Spanned<Option<Facility>>, sink: &mu
         syslog.value = general.value;
     }
     StatsConfig {
-        log_file: stats.log_file("LogFile", "/var/log/conntrackd-stats.log"),
+        log_file: stats.log_file("LogFile"),
         syslog,
     }
 }
@@ -138,10 +140,10 @@ impl<'c> Scope<'c> {
         self.last(name)?.args.first().map(|(value, span)| (value, *span))
     }
 
-    fn bool(&self, name: &str, default: bool) -> Spanned<bool> {
-        match self.value(name) {
+    fn bool(&self, setting: Setting<bool>) -> Spanned<bool> {
+        match self.value(setting.name) {
             Some((Value::Bool(value), span)) => Spanned::at(*value, span),
-            _ => Spanned::default_of(default),
+            _ => Spanned::default_of(setting.default),
         }
     }
 
@@ -154,7 +156,8 @@ impl<'c> Scope<'c> {
     }
 
     /// A number for which 0 means the default.
-    fn number_or(&self, name: &str, default: u32) -> Spanned<u32> {
+    fn number_or(&self, setting: Setting<u32>) -> Spanned<u32> {
+        let Setting { name, default } = setting;
         self.number(name).map_or(Spanned::default_of(default), |n| {
             n.map(|value| if value == 0 { default } else { value })
         })
@@ -174,10 +177,15 @@ impl<'c> Scope<'c> {
         }
     }
 
-    /// A file to log to: none, a path, or `on` for the usual one.
-    fn log_file(&self, name: &str, usual: &str) -> Spanned<Option<PathBuf>> {
+    fn path_or(&self, setting: Setting<&'static str>) -> Spanned<PathBuf> {
+        self.path(setting.name)
+            .unwrap_or(Spanned::default_of(PathBuf::from(setting.default)))
+    }
+
+    /// A file to log to, or none.
+    fn log_file(&self, name: &str) -> Spanned<Option<PathBuf>> {
         match self.value(name) {
-            Some((Value::Bool(on), span)) => Spanned::at(on.then(|| PathBuf::from(usual)), span),
+            Some((Value::Bool(_), span)) => Spanned::at(None, span),
             _ => self
                 .path(name)
                 .map_or(Spanned::default_of(None), |path| path.map(Some)),

@@ -4,13 +4,20 @@ use super::{Scope, links};
 use crate::diagnose::{Code, Diagnostic, Sink};
 use crate::model::{ExpectationSync, Mode, SyncConfig};
 use crate::parse::value::{ModeName, Value};
+use crate::schema::{BlockKind, Setting};
 use crate::span::{Span, Spanned};
 
-const RESEND_QUEUE_SIZE: u32 = 131_072;
-const ACK_WINDOW_SIZE: u32 = 300;
-const REFRESH_SECS: u32 = 60;
-const CACHE_TIMEOUT_SECS: u32 = 180;
-const PURGE_TIMEOUT_SECS: u32 = 60;
+const MODE: Setting<ModeName> = Setting::mode(BlockKind::Sync, "Mode");
+const PURGE_TIMEOUT: Setting<u32> = Setting::number(BlockKind::Sync, "PurgeTimeout");
+const REFRESH_TIME: Setting<u32> = Setting::number(BlockKind::Sync, "RefreshTime");
+const CACHE_TIMEOUT: Setting<u32> = Setting::number(BlockKind::Sync, "CacheTimeout");
+const RESEND_QUEUE_SIZE: Setting<u32> = Setting::number(BlockKind::Ftfw, "ResendQueueSize");
+const ACK_WINDOW_SIZE: Setting<u32> = Setting::number(BlockKind::Ftfw, "ACKWindowSize");
+/// The same for both modes that have it; so is the next one.
+const STARTUP_RESYNC: Setting<bool> = Setting::switch(BlockKind::Ftfw, "StartupResync");
+const DISABLE_EXTERNAL: Setting<bool> = Setting::switch(BlockKind::Ftfw, "DisableExternalCache");
+const DISABLE_INTERNAL: Setting<bool> = Setting::switch(BlockKind::Notrack, "DisableInternalCache");
+const TCP_WINDOW_TRACKING: Setting<bool> = Setting::switch(BlockKind::Options, "TCPWindowTracking");
 
 pub(super) fn sync(sections: &Scope<'_>, sink: &mut Sink) -> Option<SyncConfig> {
     let keyword = sections.first()?.head;
@@ -31,7 +38,7 @@ pub(super) fn sync(sections: &Scope<'_>, sink: &mut Sink) -> Option<SyncConfig> 
     Some(SyncConfig {
         mode,
         commit_timeout_secs,
-        purge_timeout_secs: settings.number_or("PurgeTimeout", PURGE_TIMEOUT_SECS),
+        purge_timeout_secs: settings.number_or(PURGE_TIMEOUT),
         links,
         tcp_window_tracking,
         expectations,
@@ -42,7 +49,7 @@ pub(super) fn sync(sections: &Scope<'_>, sink: &mut Sink) -> Option<SyncConfig> 
 /// NOTRACK that is named.
 fn mode_name(sync: Span, modes: &Scope<'_>, sink: &mut Sink) -> Spanned<ModeName> {
     if modes.is_empty() {
-        let message = "`Sync` without `Mode`: FTFW is used";
+        let message = format!("`Sync` without `Mode`: {} is used", MODE.default.as_str());
         sink.push(Diagnostic::warning(Code::NoMode, sync, message));
     }
     let mut first: Option<(ModeName, Span)> = None;
@@ -73,7 +80,7 @@ fn mode_name(sync: Span, modes: &Scope<'_>, sink: &mut Sink) -> Spanned<ModeName
     ModeName::ALL
         .into_iter()
         .find_map(|(_, name)| block_of(name).map(|clause| Spanned::at(name, clause.head)))
-        .unwrap_or(Spanned::default_of(ModeName::Ftfw))
+        .unwrap_or(Spanned::default_of(MODE.default))
 }
 
 /// Beside the mode every timeout may be written, also one that the mode has no use for.
@@ -90,22 +97,22 @@ fn warn_unused_timeouts(direct: &Scope<'_>, mode: ModeName, sink: &mut Sink) {
 }
 
 fn mode(name: ModeName, settings: &Scope<'_>) -> Mode {
-    let not = |name| settings.bool(name, false).map(|is_disabled| !is_disabled);
+    let not = |setting| settings.bool(setting).map(|is_disabled| !is_disabled);
     match name {
         ModeName::Ftfw => Mode::Ftfw {
-            resend_queue_size: settings.number_or("ResendQueueSize", RESEND_QUEUE_SIZE),
-            ack_window_size: settings.number_or("ACKWindowSize", ACK_WINDOW_SIZE),
-            external_cache: not("DisableExternalCache"),
-            startup_resync: settings.bool("StartupResync", false),
+            resend_queue_size: settings.number_or(RESEND_QUEUE_SIZE),
+            ack_window_size: settings.number_or(ACK_WINDOW_SIZE),
+            external_cache: not(DISABLE_EXTERNAL),
+            startup_resync: settings.bool(STARTUP_RESYNC),
         },
         ModeName::Alarm => Mode::Alarm {
-            refresh_secs: settings.number_or("RefreshTime", REFRESH_SECS),
-            cache_timeout_secs: settings.number_or("CacheTimeout", CACHE_TIMEOUT_SECS),
+            refresh_secs: settings.number_or(REFRESH_TIME),
+            cache_timeout_secs: settings.number_or(CACHE_TIMEOUT),
         },
         ModeName::Notrack => Mode::Notrack {
-            internal_cache: not("DisableInternalCache"),
-            external_cache: not("DisableExternalCache"),
-            startup_resync: settings.bool("StartupResync", false),
+            internal_cache: not(DISABLE_INTERNAL),
+            external_cache: not(DISABLE_EXTERNAL),
+            startup_resync: settings.bool(STARTUP_RESYNC),
         },
     }
 }
@@ -160,7 +167,7 @@ fn options(options: &Scope<'_>, sink: &mut Sink) -> (Spanned<bool>, Spanned<Expe
         Some((expectations, span)) => Spanned::at(expectations, span),
         None => Spanned::default_of(ExpectationSync::Off),
     };
-    (options.bool("TCPWindowTracking", false), expectations)
+    (options.bool(TCP_WINDOW_TRACKING), expectations)
 }
 
 /// Adds names to a list, each one once; all helpers stay all helpers.
