@@ -68,97 +68,83 @@ fn without_a_set_everything_is_kept() {
     assert_eq!(filter.walk(&tcp(1, TcpState::NONE)).count(), 0);
 }
 
+/// Checks what a filter of one set says of a flow.
+fn check(table: &[(Filter, &Flow, &str)]) {
+    for (filter, flow, want) in table {
+        assert_eq!(told(filter, flow), [*want], "{filter:?}");
+    }
+}
+
 #[test]
-fn each_set_says_which_entry_matches() {
-    let web = between("10.1.2.3", "192.0.2.9");
-    let mut udp = web.clone();
-    (udp.orig.proto, udp.proto) = (Protocol::UDP, ProtoState::None);
-    let in_v6 = between("2001:db8::1", "2001:db8:1::1");
-    let tcp_or_udp = || vec![Protocol::TCP, Protocol::UDP];
-    let open = || vec![TcpState::SYN_RECV, TcpState::ESTABLISHED];
-    let table = [
+fn protocols_are_those_of_the_original_tuple() {
+    let flow = &tcp(1, TcpState::NONE);
+    let (udp, both) = (|| vec![Protocol::UDP], || vec![Protocol::UDP, Protocol::TCP]);
+    check(&[
+        (protocols(Accept, both()), flow, "Protocol Accept Matched(1)"),
+        (protocols(Accept, udp()), flow, "!Protocol Accept Unmatched"),
+        (protocols(Ignore, both()), flow, "!Protocol Ignore Matched(1)"),
+        (protocols(Ignore, udp()), flow, "Protocol Ignore Unmatched"),
+        (protocols(Accept, vec![]), flow, "!Protocol Accept Unmatched"),
+        (protocols(Ignore, vec![]), flow, "Protocol Ignore Unmatched"),
+    ]);
+}
+
+#[test]
+fn addresses_are_the_sources_of_both_directions_and_no_destination() {
+    let v4 = &between("10.1.2.3", "192.0.2.9");
+    let v6 = &between("2001:db8::1", "2001:db8:1::1");
+    let (accept, ignore) = (
+        |list: &[_]| networks(Accept, list),
+        |list: &[_]| networks(Ignore, list),
+    );
+    let destination = "203.0.113.0/24";
+    check(&[
+        (accept(&["10.1.2.3/32"]), v4, "Address Accept Matched(0)"),
         (
-            protocols(Accept, tcp_or_udp()),
-            &udp,
-            "Protocol Accept Matched(1)",
-        ),
-        (
-            protocols(Accept, vec![Protocol::UDP]),
-            &web,
-            "!Protocol Accept Unmatched",
-        ),
-        (
-            protocols(Ignore, tcp_or_udp()),
-            &web,
-            "!Protocol Ignore Matched(0)",
-        ),
-        (
-            protocols(Ignore, vec![Protocol::UDP]),
-            &web,
-            "Protocol Ignore Unmatched",
-        ),
-        (protocols(Accept, vec![]), &web, "!Protocol Accept Unmatched"),
-        (
-            networks(Accept, &["10.1.2.3/32"]),
-            &web,
-            "Address Accept Matched(0)",
-        ),
-        (
-            networks(Accept, &["172.16.0.0/12", "192.0.2.0/24"]),
-            &web,
+            accept(&["172.16.0.0/12", "192.0.2.0/24"]),
+            v4,
             "Address Accept Matched(1)",
         ),
+        (accept(&[destination]), v4, "!Address Accept Unmatched"),
+        (ignore(&[destination]), v4, "Address Ignore Unmatched"),
         (
-            networks(Accept, &["203.0.113.0/24"]),
-            &web,
-            "!Address Accept Unmatched",
-        ),
-        (
-            networks(Ignore, &["203.0.113.0/24"]),
-            &web,
-            "Address Ignore Unmatched",
-        ),
-        (
-            networks(Ignore, &["10.1.2.0/24", "10.0.0.0/8"]),
-            &web,
+            ignore(&["10.1.2.0/24", "10.0.0.0/8"]),
+            v4,
             "!Address Ignore Matched(1)",
         ),
-        (
-            networks(Accept, &["2001:db8::/32"]),
-            &web,
-            "!Address Accept Unmatched",
-        ),
-        (
-            networks(Ignore, &["2001:db8::/32"]),
-            &web,
-            "Address Ignore Unmatched",
-        ),
-        (
-            networks(Accept, &["0.0.0.0/0"]),
-            &in_v6,
-            "!Address Accept Unmatched",
-        ),
-        (
-            networks(Accept, &["2001:db8:1::/64"]),
-            &in_v6,
-            "Address Accept Matched(0)",
-        ),
-        (networks(Ignore, &["::/0"]), &in_v6, "!Address Ignore Matched(0)"),
-        (networks(Accept, &[]), &web, "!Address Accept Unmatched"),
-        (networks(Ignore, &[]), &web, "Address Ignore Unmatched"),
-        (states(Accept, open()), &web, "State Accept Matched(1)"),
+        (accept(&["2001:db8::/32"]), v4, "!Address Accept Unmatched"),
+        (ignore(&["2001:db8::/32"]), v4, "Address Ignore Unmatched"),
+        (accept(&["0.0.0.0/0"]), v6, "!Address Accept Unmatched"),
+        (accept(&["2001:db8:1::/64"]), v6, "Address Accept Matched(0)"),
+        (ignore(&["::/0"]), v6, "!Address Ignore Matched(0)"),
+        (accept(&[]), v4, "!Address Accept Unmatched"),
+        (ignore(&[]), v4, "Address Ignore Unmatched"),
+    ]);
+}
+
+#[test]
+fn states_are_of_tcp_flows_whose_state_is_known() {
+    let open = &tcp(1, TcpState::ESTABLISHED);
+    let (mut unknown, mut sctp) = (open.clone(), open.clone());
+    unknown.proto = ProtoState::None;
+    sctp.proto = ProtoState::Sctp {
+        state: crate::flow::SctpState::ESTABLISHED,
+        vtag_orig: 0,
+        vtag_reply: 0,
+    };
+    let both = || vec![TcpState::SYN_RECV, TcpState::ESTABLISHED];
+    check(&[
+        (states(Accept, both()), open, "State Accept Matched(1)"),
         (
             states(Accept, vec![TcpState::CLOSE]),
-            &web,
+            open,
             "!State Accept Unmatched",
         ),
-        (states(Ignore, open()), &web, "!State Ignore Matched(1)"),
-        (states(Accept, vec![]), &web, "!State Accept Unmatched"),
-        (states(Accept, vec![]), &udp, "State Accept NotConcerned"),
-    ];
-    for (filter, flow, want) in table {
-        assert_eq!(told(&filter, flow), [want], "{filter:?}");
-    }
+        (states(Ignore, both()), open, "!State Ignore Matched(1)"),
+        (states(Accept, vec![]), open, "!State Accept Unmatched"),
+        (states(Accept, vec![]), &unknown, "State Accept NotConcerned"),
+        (states(Accept, vec![]), &sctp, "State Accept NotConcerned"),
+    ]);
 }
 
 #[test]
