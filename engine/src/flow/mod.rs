@@ -9,6 +9,7 @@
 pub(crate) mod arbitrary;
 mod attributes;
 mod expectation;
+pub mod parse;
 mod protocol;
 mod render;
 mod status;
