@@ -2,7 +2,8 @@
 //!
 //! A file goes one way through the modules: `parse` splits it into words (`grammar.pest`) and reads
 //! clauses by the table of `schema`, `model` combines them into a [`Config`] with every default filled
-//! in, `check` judges what remains, and [`render`] shows every finding with its source line.
+//! in, `check` judges what remains, and [`render`] shows every finding with its source line. [`print()`] goes
+//! the way back, from the model to a file.
 //!
 //! ```
 //! let source = b"Sync {
@@ -32,6 +33,7 @@ mod diagnose;
 mod dialect;
 mod model;
 mod parse;
+mod print;
 mod schema;
 mod span;
 
@@ -44,6 +46,7 @@ pub use model::{
     HelperPolicy, Helpers, Interface, Link, LinkSet, Links, Mode, MulticastGroup, Network, Policy, Running,
     Scheduler, SchedulerClass, StatsConfig, SyncConfig, TcpState, Unicast, UnicastAddresses,
 };
+pub use print::print;
 pub use span::{Location, Span, Spanned};
 
 /// What became of a file.

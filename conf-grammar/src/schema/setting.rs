@@ -22,7 +22,7 @@ pub(crate) enum DefaultValue {
     Class(SchedulerClass),
     Mode(ModeName),
     /// No value of the clause's kind; the text says what holds instead.
-    Unset(#[expect(dead_code, reason = "for the pages made from the table")] &'static str),
+    Unset(&'static str),
 }
 
 /// A clause with its default, for the model to ask for.
