@@ -12,6 +12,18 @@ const LINK: &str = "\tUDP {
 \t}
 ";
 
+/// What keeps the flows of `LINK` and of the loopback out.
+const FILTER: &str = "General {
+\tFilter {
+\t\tAddress Ignore {
+\t\t\tIPv4_address 127.0.0.1
+\t\t\tIPv4_address 192.0.2.1
+\t\t\tIPv6_address ::1
+\t\t}
+\t}
+}
+";
+
 fn rendered(source: impl AsRef<[u8]>) -> String {
     let source = source.as_ref();
     render(
@@ -22,7 +34,7 @@ fn rendered(source: impl AsRef<[u8]>) -> String {
 }
 
 fn in_sync(clauses: &str) -> String {
-    rendered(format!("{GENERAL}Sync {{\n{clauses}}}\n"))
+    rendered(format!("{GENERAL}Sync {{\n{clauses}}}\n{FILTER}"))
 }
 
 fn in_general(clauses: &str) -> String {
@@ -141,6 +153,39 @@ fn helpers_are_checked_against_what_they_can_do() {
 }}
 "
     )));
+}
+
+#[test]
+fn a_small_event_buffer_says_how_many_events_it_holds() {
+    insta::assert_snapshot!(in_general(
+        "\tHashLimit 65535\n\tNetlinkBufferSize 262142\n\tNetlinkBufferSizeMaxGrowth 655355\n"
+    ));
+}
+
+#[test]
+fn timers_that_do_not_fit_are_shown_together() {
+    insta::assert_snapshot!(in_sync(&format!(
+        "\tMode ALARM {{\n\t\tRefreshTime 60\n\t\tCacheTimeout 60\n\t}}\n{LINK}"
+    )));
+}
+
+#[test]
+fn an_unreliable_mode_without_buffers_is_shown_with_its_link() {
+    insta::assert_snapshot!(in_sync(&format!("\tMode NOTRACK {{ }}\n{LINK}")));
+}
+
+#[test]
+fn a_filter_that_forgets_the_link_is_told_what_to_add() {
+    let filter = "\tFilter {\n\t\tAddress Ignore {\n\t\t\tIPv4_address 127.0.0.1\n\t\t}\n\t}\n";
+    insta::assert_snapshot!(rendered(format!(
+        "{GENERAL}General {{\n{filter}}}\nSync {{\n\tMode FTFW {{ }}\n{LINK}}}\n"
+    )));
+}
+
+#[test]
+fn two_links_over_one_interface_are_shown_together() {
+    let other = LINK.replace("3780", "3781");
+    insta::assert_snapshot!(in_sync(&format!("\tMode FTFW {{ }}\n{LINK}{other}")));
 }
 
 #[test]

@@ -92,9 +92,25 @@ codes! {
     EmptyAccept = "empty-accept": "an `Accept` list that lets nothing through",
     DerivedInterface = "derived-interface": "a link whose interface follows from its address",
     ListensOnAll = "listens-on-all": "a link without a local address",
-    RefreshExceedsCache = "refresh-exceeds-cache": "flows that expire before they are refreshed",
+    ChecksumOff = "checksum-off": "messages that may be damaged unnoticed",
+    RefreshExceedsCache = "refresh-exceeds-cache": "flows that expire before they are refreshed, or nearly",
     WindowExceedsQueue = "window-exceeds-queue": "an acknowledgement window larger than the resend queue",
+    ShortCommitTimeout = "short-commit-timeout": "committed flows that die while they are idle",
+    CommitTimeoutBothNodes = "commit-timeout-both-nodes": "a clause that the peer needs too",
+    ShortPurgeTimeout = "short-purge-timeout": "a flush of the kernel's table that comes too early",
+    ResyncTooEager = "resync-too-eager": "a table that is read all the time",
+    ResyncOff = "resync-off": "lost events that nothing makes up for",
+    PollingWithSync = "polling-with-sync": "short flows that are not replicated",
+    NoCache = "no-cache": "a cache that is switched off",
+    UnreliableMode = "unreliable-mode": "messages that are lost for good",
+    TcpWithRecoveryMode = "tcp-with-recovery-mode": "a mode that repeats what TCP repeats already",
+    SmallBuffers = "small-buffers": "socket buffers of a link that a burst overruns",
+    SmallEventBuffer = "small-event-buffer": "an event buffer too small for the table",
+    SameInterfaceLinks = "same-interface-links": "two links that fail together",
+    LinkNotIgnored = "link-not-ignored": "the daemon's own flows, replicated",
+    LazyBackup = "lazy-backup": "established flows that are not replicated",
     HashOversized = "hash-oversized": "more hash buckets than entries",
+    Realtime99 = "realtime-99": "the highest real-time priority",
     BomSkipped = "bom-skipped": "a byte order mark",
     TooMany = "too-many": "more findings than are shown",
     CrLineEnds = "cr-line-ends": "lines that end with CR alone",
@@ -108,6 +124,40 @@ codes! {
     ConfigWritable = "config-writable": "a configuration that others may write",
     HashLimitSmall = "hash-limit-small": "caches smaller than the kernel's table needs",
     PublicSocket = "public-socket": "a socket or lock file that any user may replace",
+}
+
+impl Code {
+    /// The codes that judge what works: a file may have them and do what was meant.
+    pub const SAFETY: &[Self] = &[
+        Self::ReliableWithResync,
+        Self::ChecksumOff,
+        Self::RefreshExceedsCache,
+        Self::WindowExceedsQueue,
+        Self::ShortCommitTimeout,
+        Self::CommitTimeoutBothNodes,
+        Self::ShortPurgeTimeout,
+        Self::ResyncTooEager,
+        Self::ResyncOff,
+        Self::PollingWithSync,
+        Self::NoCache,
+        Self::UnreliableMode,
+        Self::TcpWithRecoveryMode,
+        Self::SmallBuffers,
+        Self::SmallEventBuffer,
+        Self::SameInterfaceLinks,
+        Self::LinkNotIgnored,
+        Self::LazyBackup,
+        Self::EmptyAccept,
+        Self::HashOversized,
+        Self::HashLimitSmall,
+        Self::PublicSocket,
+        Self::Realtime99,
+    ];
+
+    /// Whether this is one of [`Code::SAFETY`].
+    pub fn is_safety(self) -> bool {
+        Self::SAFETY.contains(&self)
+    }
 }
 
 impl fmt::Display for Code {
