@@ -1,34 +1,44 @@
 //! The command line: one table of options, read by the parser and by `-h`.
 //!
-//! Options are single letters. Some take an operand that may be left out and that may be cut short
+//! The options of the stock daemon are single letters; what it does not have is spelt out (`--check`).
+//! Some letters take an operand that may be left out and that may be cut short
 //! (`-i exp`, `-s net`): scripts of twenty years write it in every form. What the stock daemon takes
 //! by accident, because it looks at the second byte of an argument alone (`-ix`, `xi`, `-dv`), is
 //! refused: it never meant what it seems to say.
 
+mod examine;
 mod operand;
 mod refusal;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::ValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
+use conf_grammar::Dialect;
 use engine::input::{CacheName, DumpFormat, Request, StatsTopic, Table};
 
+use examine::QUESTIONS;
+pub(crate) use examine::{Examination, MessageFormat, Question, Scope, Warnings};
 use operand::{TOPIC_HELP, Topic, parse_cache, parse_table, parse_topic};
 use refusal::{invalid_parameters, no_run, unknown_option};
 
 /// Where the configuration is read from unless `-C` says otherwise.
 const CONFIG_PATH: &str = "/etc/conntrackd/conntrackd.conf";
 
+/// Stands for standard input where a file or a flow is named.
+pub(crate) const STANDARD_INPUT: &str = "-";
+
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invocation {
-    /// The configuration file.
+    /// The configuration file; [`STANDARD_INPUT`] only for an examination.
     pub(crate) config: PathBuf,
+    /// The language it is read in.
+    pub(crate) dialect: Dialect,
     /// What to do.
     pub(crate) run: Run,
 }
@@ -45,6 +55,8 @@ pub(crate) enum Run {
         /// Something the caller should know.
         advice: Option<&'static str>,
     },
+    /// Ask about the configuration.
+    Examination(Examination),
 }
 
 /// Where the daemon runs.
@@ -149,14 +161,20 @@ pub(crate) fn command() -> Command {
         .disable_version_flag(true)
         .args_override_self(true)
         .next_help_heading("General commands")
-        .arg(flag("daemon", 'd', "run in daemon mode").conflicts_with("action"))
+        .arg(flag("daemon", 'd', "run in daemon mode"))
         .arg(
             Arg::new("config")
                 .short('C')
                 .value_name("configfile")
                 .value_parser(ValueParser::path_buf())
                 .default_value(CONFIG_PATH)
-                .help("configuration file path"),
+                .help("configuration file path; - is standard input, for the configuration commands"),
+        )
+        .arg(
+            Arg::new("compat")
+                .long("compat")
+                .action(ArgAction::SetTrue)
+                .help("accept what only the stock daemon's reader accepts"),
         )
         .arg(
             flag("version", 'v', "display conntrackd version")
@@ -187,8 +205,9 @@ pub(crate) fn command() -> Command {
             )
             .requires("dump"),
         )
+        .next_help_heading("Configuration commands")
+        .args(examine::options())
         .group(ArgGroup::new("dump").args(["internal", "external"]))
-        .group(ArgGroup::new("action").args(ACTIONS.map(|(id, ..)| id)))
 }
 
 /// Reads the command line, program name first.
@@ -209,20 +228,68 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     let matches = command()
         .try_get_matches_from(&args)
         .map_err(|error| no_run(&error))?;
-    let run = if matches.get_flag("daemon") {
+    check_one_run(&matches)?;
+    let config: PathBuf = matches.get_one("config").cloned().unwrap_or_default();
+    let run = if let Some(examination) = examine::examination(&matches)? {
+        Run::Examination(examination)
+    } else if matches.get_flag("daemon") {
         Run::Daemon(Place::Background)
     } else {
         client_run(&matches).unwrap_or(Run::Daemon(Place::Foreground))
     };
-    let config = matches.get_one("config").cloned().unwrap_or_default();
-    Ok(Invocation { config, run })
+    check_standard_input(&config, &run)?;
+    let dialect = if matches.get_flag("compat") {
+        Dialect::Stock
+    } else {
+        Dialect::Strict
+    };
+    Ok(Invocation { config, dialect, run })
 }
 
-/// Returns whether `arg` is an option with more than its letter: two options in one, an option with
-/// its operand, or a long option that does not exist.
+/// Makes sure that one run at most is asked for.
+fn check_one_run(matches: &ArgMatches) -> Result<(), NoRun> {
+    let runs = ACTIONS.map(|(id, ..)| id);
+    let runs = ["daemon"].into_iter().chain(runs).chain(QUESTIONS);
+    let mut given = runs.filter(|run| matches.value_source(run) == Some(ValueSource::CommandLine));
+    match (given.next(), given.next()) {
+        (Some(first), Some(second)) => Err(invalid_parameters(&format!(
+            "{} cannot be combined with {}",
+            spelt(first),
+            spelt(second)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Returns an option as it is written.
+fn spelt(id: &str) -> String {
+    let letter = ACTIONS.iter().find(|(action, ..)| *action == id);
+    match letter.map(|(_, letter, ..)| letter) {
+        Some(letter) => format!("-{letter}"),
+        None if id == "daemon" => "-d".to_owned(),
+        None => format!("--{id}"),
+    }
+}
+
+/// Makes sure that standard input is read for one thing, by a program that reads it once.
+fn check_standard_input(config: &Path, run: &Run) -> Result<(), NoRun> {
+    if config != Path::new(STANDARD_INPUT) {
+        return Ok(());
+    }
+    match run {
+        Run::Examination(_) => Ok(()),
+        Run::Daemon(_) | Run::Client { .. } => {
+            Err(invalid_parameters("-C - goes with --check or --print-config"))
+        }
+    }
+}
+
+/// Returns whether `arg` is an option with more than its letter: two options in one, or an option
+/// with its operand.
 fn is_glued(arg: &OsStr) -> bool {
-    let is_long = arg == "--help" || arg == "--version";
-    arg.as_encoded_bytes().starts_with(b"-") && (arg.len() != 2 || arg == "--") && !is_long
+    let bytes = arg.as_encoded_bytes();
+    let is_long = bytes.starts_with(b"--") && bytes.len() > 2;
+    bytes.starts_with(b"-") && bytes.len() > 1 && (bytes.len() != 2 || bytes == b"--") && !is_long
 }
 
 /// Returns the client run that the options select, if they do.

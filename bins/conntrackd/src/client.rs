@@ -4,19 +4,19 @@ use std::io::{ErrorKind, stdout};
 use std::path::Path;
 
 use anyhow::bail;
-use conf_grammar::Severity;
+use conf_grammar::{Dialect, Severity};
 use engine::input::Request;
 use io::control::{ClientError, ask};
 
 use crate::config_file::ConfigFile;
 
 /// Asks the daemon that the configuration at `path` names and prints its answer.
-pub(crate) fn run(path: &Path, request: Request) -> anyhow::Result<()> {
-    let file = ConfigFile::read(path)?;
+pub(crate) fn run(path: &Path, dialect: Dialect, request: Request) -> anyhow::Result<()> {
+    let file = ConfigFile::read(path, dialect)?;
     // A client needs the socket and nothing else: a mistake elsewhere in the file must not make it
     // impossible to stop the daemon.
     let Some(socket) = &file.outcome.control_socket else {
-        bail!(file.findings(Severity::Error));
+        bail!(file.render(&file.findings(Severity::Error)));
     };
     match ask(&socket.value, request, &mut stdout().lock()) {
         // Whoever reads has seen enough (`conntrackd -i | head`).

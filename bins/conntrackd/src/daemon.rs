@@ -5,15 +5,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use conf_grammar::Severity;
+use conf_grammar::{Diagnostic, Dialect, Severity};
 use engine::Seed;
 use engine::config::LinkConfig;
+use io::clock;
 use io::ctnetlink::{Delivery, Operation};
 use io::event_loop::{Kernel, Options, Parts, Shell, StartError};
 use io::link::Link;
 use io::process::background::WaitingParent;
 use io::process::lock::Lock;
-use io::process::log::{Console, Log, LogConfig};
+use io::process::log::{self, Console, Log, LogConfig};
 use io::process::scheduler;
 use io::process::sysctl::{EventsSwitch, turn_events_on};
 use io::process::systemd::Systemd;
@@ -28,19 +29,10 @@ use crate::translate::{ServiceManager, Settings, translate};
 ///
 /// # Errors
 /// When it cannot start and its log is not open yet; later failures are in the log.
-pub(crate) fn run(path: &Path, parent: Option<WaitingParent>) -> anyhow::Result<ExitCode> {
-    let file = ConfigFile::read(path)?;
-    let settings = settings(&file)?;
-    let log = Log::open(LogConfig {
-        file: settings.log_file.value.clone(),
-        syslog: settings.syslog,
-        console: if parent.is_some() {
-            Console::Trouble
-        } else {
-            Console::All
-        },
-    });
-    let log = log.map_err(|error| file.error_at(settings.log_file.location, error))?;
+pub(crate) fn run(path: &Path, dialect: Dialect, parent: Option<WaitingParent>) -> anyhow::Result<ExitCode> {
+    let file = ConfigFile::read(path, dialect)?;
+    let (settings, warnings) = settings(&file)?;
+    let log = open_log(&file, &settings, &warnings, parent.as_ref())?;
     let systemd = match settings.service_manager {
         ServiceManager::Told => Systemd::from_env().context("can't find the service manager")?,
         ServiceManager::Ignored => Systemd::absent(),
@@ -72,21 +64,48 @@ pub(crate) fn run(path: &Path, parent: Option<WaitingParent>) -> anyhow::Result<
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the settings in the file; what the reader found in it goes to the terminal.
-fn settings(file: &ConfigFile) -> anyhow::Result<Settings> {
-    stderr()
-        .write_all(file.findings(Severity::Warning).as_bytes())
-        .context("can't write to the terminal")?;
-    let Some(config) = &file.outcome.config else {
-        bail!("`{}' has errors, nothing was started", file.outcome.file_name);
+/// Returns the settings in the file, and the warnings about it; they and all errors go to the terminal.
+fn settings(file: &ConfigFile) -> anyhow::Result<(Settings, Vec<Diagnostic>)> {
+    let mut findings = file.findings(Severity::Warning);
+    let settings = match file.outcome.config.as_ref().map(translate) {
+        Some(Ok(settings)) => Some(settings),
+        Some(Err(refusals)) => {
+            findings.extend(refusals);
+            None
+        }
+        None => None,
     };
-    translate(config).map_err(|unsupported| {
-        let places = unsupported
-            .iter()
-            .map(|clause| file.error_at(clause.location, clause));
-        let lines: Vec<String> = places.map(|error| error.to_string()).collect();
-        anyhow::anyhow!(lines.join("\n"))
+    conf_grammar::sort(&mut findings);
+    stderr()
+        .write_all(file.render(&findings).as_bytes())
+        .context("can't write to the terminal")?;
+    match settings {
+        Some(settings) => Ok((settings, findings)),
+        None => bail!("`{}' has errors, nothing was started", file.outcome.file_name),
+    }
+}
+
+/// Opens the log, which begins with the warnings that the terminal has already been told.
+fn open_log(
+    file: &ConfigFile,
+    settings: &Settings,
+    warnings: &[Diagnostic],
+    parent: Option<&WaitingParent>,
+) -> anyhow::Result<Log> {
+    let mut log = Log::open(LogConfig {
+        file: settings.log_file.value.clone(),
+        syslog: settings.syslog,
+        console: Console::Off,
     })
+    .map_err(|error| file.error_at(settings.log_file.location, error))?;
+    for warning in warnings {
+        log.write(log::Severity::Warning, file.log_line(warning), clock::wall());
+    }
+    log.set_console(match parent {
+        Some(_) => Console::Trouble,
+        None => Console::All,
+    });
+    Ok(log)
 }
 
 /// Opens everything and tells whoever waits that the daemon serves.

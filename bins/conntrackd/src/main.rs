@@ -4,11 +4,11 @@ mod args;
 mod client;
 mod config_file;
 mod daemon;
+mod examine;
 mod operator;
 mod translate;
 
 use std::io::{Write, stdout};
-use std::path::Path;
 use std::process::ExitCode;
 
 use io::clock;
@@ -20,9 +20,9 @@ use args::{Invocation, NoRun, Place, Run};
 
 fn main() -> ExitCode {
     let run = match args::parse(std::env::args_os()) {
-        Ok(Invocation { config, run }) => {
+        Ok(invocation) => {
             restrict_umask();
-            carry_out(&config, run)
+            carry_out(invocation)
         }
         Err(NoRun::Text(text)) => print(&text),
         Err(NoRun::Refused { message, usage }) => {
@@ -35,18 +35,20 @@ fn main() -> ExitCode {
     })
 }
 
-fn carry_out(config: &Path, run: Run) -> anyhow::Result<ExitCode> {
+fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
+    let Invocation { config, dialect, run } = invocation;
     match run {
+        Run::Examination(examination) => examine::run(&config, dialect, &examination),
         Run::Client { request, advice } => {
             if let Some(advice) = advice {
                 tell(Severity::Warning, advice);
             }
-            client::run(config, request)?;
+            client::run(&config, dialect, request)?;
             Ok(ExitCode::SUCCESS)
         }
-        Run::Daemon(Place::Foreground) => daemon::run(config, None),
+        Run::Daemon(Place::Foreground) => daemon::run(&config, dialect, None),
         Run::Daemon(Place::Background) => match background::waiting_parent()? {
-            Some(parent) => daemon::run(config, Some(parent)),
+            Some(parent) => daemon::run(&config, dialect, Some(parent)),
             None => match background::start() {
                 Ok(()) => Ok(ExitCode::SUCCESS),
                 // The child has said why.

@@ -4,13 +4,15 @@
 //! carry out is an error with its place: a firewall that silently does less than its configuration
 //! says is worse than one that does not start.
 
+mod refusals;
+
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use conf_grammar::{
-    Config, ExpectationSync, Facility, General, Interface, Link, Links, Location, Mode, Running,
-    SchedulerClass, Span, Spanned, SyncConfig, Unicast,
+    Config, Diagnostic, Facility, General, Interface, Link, Links, Location, Mode, Running, SchedulerClass,
+    Spanned, SyncConfig, Unicast,
 };
 use engine::config::{FtfwConfig, Limits, NotrackConfig, StartupResync, TcpWindowTracking};
 use engine::input::Table;
@@ -19,6 +21,7 @@ use io::event_loop::KernelOptions;
 use io::link::{Checksum, LinkSpec, TransportSpec, UdpSpec};
 use io::process::log;
 use io::process::scheduler::Policy;
+use refusals::Refusals;
 
 /// Size of the event socket's buffer unless `NetlinkBufferSize` says otherwise: room for a burst of
 /// about 1,600 events, where the system's default has room for 160.
@@ -74,30 +77,15 @@ pub(crate) enum ServiceManager {
     Ignored,
 }
 
-/// A clause that this version cannot carry out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unsupported {
-    /// What it is.
-    pub(crate) what: &'static str,
-    /// Where it is.
-    pub(crate) location: Option<Location>,
-}
-
-impl std::fmt::Display for Unsupported {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} is not supported yet", self.what)
-    }
-}
-
 /// Translates a configuration.
 ///
 /// # Errors
-/// All clauses that this version cannot carry out.
-pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Unsupported>> {
+/// All clauses that this version cannot carry out, as errors with their places.
+pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
     let mut unsupported = Refusals::default();
     unsupported.general(config);
     let Running::Sync(sync) = &config.running else {
-        unsupported.add("a configuration without section `Sync`", None);
+        unsupported.add("a configuration without section `Sync`", None, "add the section");
         return Err(unsupported.0);
     };
     unsupported.sync(sync);
@@ -128,55 +116,6 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Unsupported>> {
     })
 }
 
-/// What cannot be carried out, in the order in which it was found.
-#[derive(Default)]
-struct Refusals(Vec<Unsupported>);
-
-impl Refusals {
-    fn add(&mut self, what: &'static str, span: Option<Span>) {
-        self.0.push(Unsupported {
-            what,
-            location: span.map(|span| span.location),
-        });
-    }
-
-    /// Adds what holds for every running mode.
-    fn general(&mut self, config: &Config) {
-        let General {
-            poll_secs, filter, ..
-        } = &config.general;
-        if poll_secs.value.is_some() {
-            self.add("`PollSecs`", poll_secs.span);
-        }
-        let filter_span = [
-            filter.protocols.as_ref().map(|set| set.policy.span),
-            filter.addresses.as_ref().map(|set| set.policy.span),
-            filter.tcp_states.as_ref().map(|set| set.policy.span),
-        ];
-        if let Some(span) = filter_span.into_iter().flatten().next() {
-            self.add("`Filter`", span);
-        }
-        if let Some(helper) = config.helpers.types.first() {
-            self.add("section `Helper`", helper.name.span);
-        }
-    }
-
-    fn sync(&mut self, sync: &SyncConfig) {
-        match sync.expectations.value {
-            ExpectationSync::Off => {}
-            ExpectationSync::All | ExpectationSync::Helpers(_) => {
-                self.add("`ExpectationSync`", sync.expectations.span);
-            }
-        }
-    }
-
-    fn external_cache(&mut self, external_cache: &Spanned<bool>) {
-        if !external_cache.value {
-            self.add("`DisableExternalCache`", external_cache.span);
-        }
-    }
-}
-
 /// Returns the mode, `None` if it is refused.
 fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::config::Mode> {
     match &mode.value {
@@ -203,7 +142,8 @@ fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::conf
             startup_resync,
         } => {
             if !internal_cache.value {
-                unsupported.add("`DisableInternalCache`", internal_cache.span);
+                let help = "without it flows of this node stay in a cache as long as they live";
+                unsupported.add("`DisableInternalCache`", internal_cache.span, help);
             }
             unsupported.external_cache(external_cache);
             Some(engine::config::Mode::Notrack(NotrackConfig {
@@ -211,7 +151,7 @@ fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::conf
             }))
         }
         Mode::Alarm { .. } => {
-            unsupported.add("`Mode ALARM`", mode.span);
+            unsupported.add("`Mode ALARM`", mode.span, "use `Mode FTFW` on both nodes");
             None
         }
     }
@@ -227,13 +167,13 @@ fn links(links: &Links, unsupported: &mut Refusals) -> (Vec<Placed<LinkSpec>>, u
         }
         Links::Multicast(set) => {
             for link in set.as_slice() {
-                unsupported.add("a `Multicast` link", Some(link.span));
+                unsupported.add("a `Multicast` link", Some(link.span), "use a `UDP` link");
             }
             (Vec::new(), 0)
         }
         Links::Tcp { links, .. } => {
             for link in links.as_slice() {
-                unsupported.add("a `TCP` link", Some(link.span));
+                unsupported.add("a `TCP` link", Some(link.span), "use a `UDP` link");
             }
             (Vec::new(), 0)
         }
@@ -244,7 +184,7 @@ fn udp_link(link: &Link<Unicast>, unsupported: &mut Refusals) -> Option<Placed<L
     let interface = match &link.interface.value {
         Interface::Named(name) => name.clone(),
         Interface::Carrying(_) => {
-            unsupported.add("a link without `Interface`", Some(link.span));
+            unsupported.add("a link without `Interface`", Some(link.span), "add `Interface`");
             return None;
         }
     };

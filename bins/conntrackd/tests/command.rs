@@ -129,9 +129,10 @@ fn a_clause_that_is_not_supported_is_refused_with_its_place() {
         with_config(&alarm, args, |dir, (code, _, stderr)| {
             assert_eq!(code, 1);
             assert!(
-                stderr.contains("conf:2:2: `Mode ALARM` is not supported yet"),
+                stderr.starts_with("error[not-supported]: `Mode ALARM` is not supported yet\n"),
                 "{stderr}"
             );
+            assert!(stderr.contains("conf:2:2\n"), "{stderr}");
             assert!(!dir.join("lock").exists());
         });
     }

@@ -105,8 +105,12 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// The place of `span` in the window, `None` if it is not in there or its line is too long.
+    /// The place of `span` in the window, `None` if it is not in there, its line is too long, or there
+    /// is nothing to see.
     fn range(&self, span: Span) -> Option<std::ops::Range<usize>> {
+        if self.text.is_empty() {
+            return None;
+        }
         let start = span
             .start
             .checked_sub(self.start)

@@ -28,12 +28,8 @@ pub(super) fn no_run(error: &clap::Error) -> NoRun {
             ),
             usage: None,
         },
+        ErrorKind::TooManyValues => invalid_parameters(&format!("{option} takes no operand")),
         ErrorKind::InvalidValue => invalid_parameters(&format!("{option} lacks its operand")),
-        ErrorKind::ArgumentConflict => {
-            let other = context(ContextKind::PriorArg);
-            let other = letter(&other);
-            invalid_parameters(&format!("{option} cannot be combined with {other}"))
-        }
         ErrorKind::MissingRequiredArgument => invalid_parameters("-x goes after -i or -e"),
         _ => invalid_parameters(error.render().to_string().trim()),
     }

@@ -33,6 +33,7 @@ fn without_a_client_action_the_program_is_the_daemon() {
     ] {
         let want = Invocation {
             config: config.into(),
+            dialect: Dialect::Strict,
             run: Run::Daemon(place),
         };
         assert_eq!(parsed(line), Ok(want), "{line}");
@@ -109,6 +110,92 @@ fn a_topic_may_be_cut_short_and_ties_have_an_order() {
 }
 
 #[test]
+fn a_question_about_the_configuration_is_spelt_out() {
+    let check = Examination {
+        question: Question::Check(Scope::Text),
+        format: MessageFormat::Human,
+        warnings: Warnings::Allowed,
+    };
+    for (line, examination) in [
+        (&["--check"][..], check.clone()),
+        (
+            &["-C", "-", "--check", "--host"],
+            Examination {
+                question: Question::Check(Scope::Host),
+                ..check.clone()
+            },
+        ),
+        (
+            &["--deny-warnings", "--check", "--message-format", "json"],
+            Examination {
+                format: MessageFormat::Json,
+                warnings: Warnings::Denied,
+                ..check.clone()
+            },
+        ),
+        (
+            &["--print-config", "--format=json"],
+            Examination {
+                question: Question::Print,
+                format: MessageFormat::Json,
+                ..check
+            },
+        ),
+    ] {
+        let args = ["conntrackd"].iter().chain(line).map(OsString::from);
+        let parsed = parse(args).unwrap_or_else(|refused| panic!("{line:?}: {refused:?}"));
+        assert_eq!(parsed.run, Run::Examination(examination), "{line:?}");
+        assert_eq!(parsed.dialect, Dialect::Strict, "{line:?}");
+    }
+}
+
+#[test]
+fn the_language_of_the_stock_daemon_is_for_every_run() {
+    for line in ["--compat", "-d --compat", "--compat --check", "-s --compat"] {
+        let dialect = parsed(line).map(|invocation| invocation.dialect);
+        assert_eq!(dialect, Ok(Dialect::Stock), "{line}");
+    }
+}
+
+#[test]
+fn questions_that_contradict_each_other_are_refused() {
+    for (line, message) in [
+        (
+            "--check --print-config",
+            "--check cannot be combined with --print-config",
+        ),
+        ("--check -d", "-d cannot be combined with --check"),
+        ("-d --check", "-d cannot be combined with --check"),
+        ("-k -d", "-d cannot be combined with -k"),
+        ("-d --print-config", "-d cannot be combined with --print-config"),
+        ("--check -k", "-k cannot be combined with --check"),
+        (
+            "--print-config -i -x",
+            "-i cannot be combined with --print-config",
+        ),
+        ("--host", "--host goes with --check"),
+        ("--host --print-config", "--host goes with --check"),
+        (
+            "--deny-warnings -d",
+            "--deny-warnings goes with --check, --print-config",
+        ),
+        (
+            "--format json",
+            "--message-format goes with --check, --print-config",
+        ),
+        ("--check=yes", "--check takes no operand"),
+        ("-C - -d", "-C - goes with --check or --print-config"),
+        ("-C - -k", "-C - goes with --check or --print-config"),
+    ] {
+        assert_eq!(refusal(line), format!("Invalid parameters: {message}"), "{line}");
+    }
+    assert_eq!(
+        refusal("--check --format xml"),
+        "unknown parameter `xml' for option `--message-format'"
+    );
+}
+
+#[test]
 fn what_means_nothing_is_refused_in_known_words() {
     for (line, message) in [
         ("-s foo", "unknown parameter `foo' for option `-s'"),
@@ -116,6 +203,8 @@ fn what_means_nothing_is_refused_in_known_words() {
         ("-c foo", "unknown parameter `foo' for option `-c'"),
         ("-i ct foo", "Unknown option: foo"),
         ("--stats", "Unknown option: --stats"),
+        ("--chec", "Unknown option: --chec"),
+        ("--stats=x", "Unknown option: --stats"),
         ("-S", "Unknown option: -S"),
         ("-", "Unknown option: -"),
         ("--", "Unknown option: --"),

@@ -24,12 +24,7 @@ fn refused(config: &Config) -> Vec<String> {
     let unsupported = translate(config).unwrap_err();
     unsupported
         .iter()
-        .map(|clause| {
-            format!(
-                "{}: {clause}",
-                clause.location.map_or(0, |location| location.line)
-            )
-        })
+        .map(|refusal| format!("{}: {}", refusal.span.location.line, refusal.message))
         .collect()
 }
 
@@ -229,6 +224,6 @@ fn a_file_without_replication_is_refused() {
     let config = outcome.config.unwrap();
     assert_eq!(
         refused(&config),
-        ["0: a configuration without section `Sync` is not supported yet"]
+        ["1: a configuration without section `Sync` is not supported yet"]
     );
 }

@@ -1,0 +1,59 @@
+//! Clauses that this version cannot carry out.
+
+use conf_grammar::{Code, Config, Diagnostic, ExpectationSync, General, Span, Spanned, SyncConfig};
+
+/// What cannot be carried out, in the order in which it was found.
+#[derive(Default)]
+pub(super) struct Refusals(pub(super) Vec<Diagnostic>);
+
+impl Refusals {
+    /// Adds that `what` is not supported, and what to do about it.
+    pub(super) fn add(&mut self, what: &str, span: Option<Span>, help: &str) {
+        let message = format!("{what} is not supported yet");
+        self.0.push(
+            Diagnostic::error(Code::NotSupported, span.unwrap_or(Span::START), message).with_help(format!(
+                "the daemon of this version does not start with it; {help}"
+            )),
+        );
+    }
+
+    /// Adds what holds for every running mode.
+    pub(super) fn general(&mut self, config: &Config) {
+        let General {
+            poll_secs, filter, ..
+        } = &config.general;
+        if poll_secs.value.is_some() {
+            let help = "remove the clause: events tell more than a table that is read from time to time";
+            self.add("`PollSecs`", poll_secs.span, help);
+        }
+        let filter_span = [
+            filter.protocols.as_ref().map(|set| set.policy.span),
+            filter.addresses.as_ref().map(|set| set.policy.span),
+            filter.tcp_states.as_ref().map(|set| set.policy.span),
+        ];
+        if let Some(span) = filter_span.into_iter().flatten().next() {
+            self.add("`Filter`", span, "without it every flow is replicated");
+        }
+        if let Some(helper) = config.helpers.types.first() {
+            let help = "without it helpers of the kernel still work";
+            self.add("section `Helper`", helper.name.span, help);
+        }
+    }
+
+    pub(super) fn sync(&mut self, sync: &SyncConfig) {
+        match sync.expectations.value {
+            ExpectationSync::Off => {}
+            ExpectationSync::All | ExpectationSync::Helpers(_) => {
+                let help = "without it flows that a helper foretold are replicated once they exist";
+                self.add("`ExpectationSync`", sync.expectations.span, help);
+            }
+        }
+    }
+
+    pub(super) fn external_cache(&mut self, external_cache: &Spanned<bool>) {
+        if !external_cache.value {
+            let help = "without it flows of the peer stay in a cache until `conntrackd -c`";
+            self.add("`DisableExternalCache`", external_cache.span, help);
+        }
+    }
+}
