@@ -3,7 +3,7 @@
 //! A file goes one way through the modules: `parse` splits it into words (`grammar.pest`) and reads
 //! clauses by the table of `schema`, `model` combines them into a [`Config`] with every default filled
 //! in, `check` judges what remains, and [`render`] shows every finding with its source line. [`print()`] goes
-//! the way back, from the model to a file.
+//! the way back, from the model to a file; [`migrate()`] writes today's spelling into an old file.
 //!
 //! ```
 //! let source = b"Sync {
@@ -31,6 +31,7 @@
 mod check;
 mod diagnose;
 mod dialect;
+mod migrate;
 mod model;
 mod parse;
 mod print;
@@ -41,6 +42,7 @@ use std::path::PathBuf;
 
 pub use diagnose::{Code, Diagnostic, Related, Severity, render, render_json, sort};
 pub use dialect::Dialect;
+pub use migrate::{Change, Migration, migrate};
 pub use model::{
     Config, ExpectationSync, Facility, Filter, FilterPlace, FilterSet, General, Helper, HelperL3, HelperL4,
     HelperPolicy, Helpers, Interface, Link, LinkSet, Links, Mode, MulticastGroup, Network, Policy, Running,

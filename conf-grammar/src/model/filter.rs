@@ -158,6 +158,18 @@ pub(crate) const PROTOCOLS: [(&str, u8); 20] = [
     ("udplite", 136),
 ];
 
+/// What there is to say about a protocol that [`protocol_spelling`] has no name for.
+pub(crate) const NAMELESS_PROTOCOL: &str = "a protocol number without a name cannot stand in `Filter`";
+
+/// Returns the name of a protocol as people write it, those with a keyword of their own in capitals.
+pub(crate) fn protocol_spelling(number: u8) -> Option<String> {
+    let (name, _) = PROTOCOLS.iter().find(|(_, known)| *known == number)?;
+    Some(match *name {
+        "tcp" | "udp" => name.to_ascii_uppercase(),
+        _ => (*name).to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

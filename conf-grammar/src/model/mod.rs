@@ -8,8 +8,8 @@ mod sync;
 
 use std::path::PathBuf;
 
-pub(crate) use filter::PROTOCOLS;
 pub use filter::{Filter, FilterPlace, FilterSet, Network, Policy, TcpState};
+pub(crate) use filter::{NAMELESS_PROTOCOL, PROTOCOLS, protocol_spelling};
 pub use helper::{Helper, HelperL3, HelperL4, HelperPolicy, Helpers};
 pub use link::{Interface, Link, LinkSet, Links, MulticastGroup, Unicast, UnicastAddresses};
 pub use sync::{ExpectationSync, Mode, StatsConfig, SyncConfig};

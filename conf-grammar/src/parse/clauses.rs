@@ -355,7 +355,7 @@ impl Reader<'_> {
                     format!("`{name}` is called `{new}` today"),
                 ))
             }
-            Status::Ignored(help) => {
+            Status::Ignored(help) | Status::Lost(help) => {
                 let message = format!("`{name}` is an old clause without effect");
                 Some(Diagnostic::warning(Code::DeprecatedIgnored, head, message).with_help(help))
             }

@@ -3,7 +3,7 @@
 mod argument;
 pub(crate) mod blame;
 mod clauses;
-mod lexer;
+pub(crate) mod lexer;
 pub(crate) mod text;
 mod tree;
 pub(crate) mod value;

@@ -1,7 +1,7 @@
 //! Block `Filter`.
 
 use super::{Printer, Spell};
-use crate::model::{Filter, FilterPlace, FilterSet, Network, PROTOCOLS, TcpState};
+use crate::model::{Filter, FilterPlace, FilterSet, NAMELESS_PROTOCOL, Network, TcpState, protocol_spelling};
 use crate::schema::BlockKind;
 use crate::span::Spanned;
 
@@ -18,7 +18,7 @@ pub(super) fn filter<'f>(filter: &'f Filter, out: &mut Printer) -> &'f [Spanned<
     } = filter;
     let (named, rest) = match protocols {
         Some(FilterSet { policy: _, entries }) => {
-            let is_nameless = |entry: &Spanned<u8>| protocol_name(entry.value).is_none();
+            let is_nameless = |entry: &Spanned<u8>| protocol_spelling(entry.value).is_none();
             entries.split_at(entries.iter().position(is_nameless).unwrap_or(entries.len()))
         }
         None => Default::default(),
@@ -41,7 +41,7 @@ pub(super) fn filter<'f>(filter: &'f Filter, out: &mut Printer) -> &'f [Spanned<
     if let Some(set) = block {
         out.open(&format!("Protocol {}", set.policy.value), BlockKind::Protocols);
         for entry in named {
-            out.line(&protocol_spelling(entry.value));
+            out.line(&protocol(entry.value));
         }
         out.close();
     }
@@ -61,9 +61,9 @@ pub(super) fn ignore_protocol(protocols: &[Spanned<u8>], out: &mut Printer) {
         return;
     }
     out.open("IgnoreProtocol", BlockKind::IgnoredProtocols);
-    out.remark("a number without a name can only stand here");
+    out.remark(NAMELESS_PROTOCOL);
     for entry in protocols {
-        out.line(&protocol_spelling(entry.value));
+        out.line(&protocol(entry.value));
     }
     out.close();
 }
@@ -97,19 +97,7 @@ fn states(set: &FilterSet<TcpState>, out: &mut Printer) {
     out.close();
 }
 
-/// The name by which a filter knows the protocol.
-pub(crate) fn protocol_name(number: u8) -> Option<&'static str> {
-    PROTOCOLS
-        .iter()
-        .find(|(_, known)| *known == number)
-        .map(|(name, _)| *name)
-}
-
-/// The protocol as people write it: those with a keyword of their own in capitals.
-fn protocol_spelling(number: u8) -> String {
-    match protocol_name(number) {
-        Some(name @ ("tcp" | "udp")) => name.to_ascii_uppercase(),
-        Some(name) => name.to_owned(),
-        None => number.to_string(),
-    }
+/// The name of a protocol, its number if it has none.
+fn protocol(number: u8) -> String {
+    protocol_spelling(number).unwrap_or_else(|| number.to_string())
 }

@@ -122,6 +122,8 @@ pub(crate) enum Status {
     Renamed(&'static str),
     /// Without effect; the text says what to do instead.
     Ignored(&'static str),
+    /// Without effect, and nothing else does what it did; the text says what to do instead.
+    Lost(&'static str),
     /// Not needed; the text says why.
     Redundant(&'static str),
     /// Applied in its modern form, which the text names.

@@ -261,11 +261,11 @@ static SYNC: BlockSpec = BlockSpec {
         value("CommitTimeout", SECS).unset("what is left of the original timeout"),
         value("PurgeTimeout", SECS).number(60),
         value("Checksum", BOOL).status(Status::Translated(IN_LINKS)),
-        value("CacheWriteThrough", BOOL).status(Status::Ignored(
+        value("CacheWriteThrough", BOOL).status(Status::Lost(
             "peer flows are not written to the kernel at once; `DisableExternalCache on` in the mode does that",
         )),
         value("DestroyTimeout", ANY_NUMBER).status(Status::Ignored(REMOVE)),
-        value("ListenTo", &[Kind::AnyAddress]).accumulates().status(Status::Ignored(
+        value("ListenTo", &[Kind::AnyAddress]).accumulates().status(Status::Lost(
             "the source of messages is not checked; use a firewall rule for that",
         )),
         value("RelaxTransitions", &[]).status(Status::Ignored(REMOVE)),

@@ -227,7 +227,7 @@ impl<'c> Scope<'c> {
         for clause in &self.clauses {
             let counts = match clause.spec.status {
                 Status::Alive | Status::Alias(_) | Status::Renamed(_) | Status::Elsewhere(_) => true,
-                Status::Ignored(_) | Status::Redundant(_) | Status::Translated(_) => false,
+                Status::Ignored(_) | Status::Lost(_) | Status::Redundant(_) | Status::Translated(_) => false,
             };
             if !counts || clause.spec.repeats == Repeats::Accumulate {
                 continue;
