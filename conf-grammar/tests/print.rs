@@ -6,7 +6,7 @@ mod valid;
 use std::fs;
 use std::path::Path;
 
-use conf_grammar::{Config, Running, parse, print};
+use conf_grammar::{Config, Dialect, Running, parse, parse_with, print};
 use proptest::prelude::*;
 use valid::Age;
 
@@ -155,6 +155,24 @@ fn the_default_link_is_marked_where_there_is_a_choice() {
         heads(link("", 1) + &link("Default", 2)),
         ["\tUDP {", "\tUDP Default {"]
     );
+}
+
+#[test]
+fn what_only_the_stock_dialect_lets_pass_is_printed_for_that_dialect() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    let mut n_files = 0;
+    for entry in fs::read_dir(folder).expect("the samples are there") {
+        let path = entry.expect("the folder can be read").path();
+        let source = fs::read(&path).expect("the sample can be read");
+        let read = |source: &[u8]| parse_with("x.conf", source, Dialect::Stock).config;
+        let is_strict = parse("x.conf", &source).config.is_some();
+        if let Some(config) = read(&source).filter(|_| !is_strict) {
+            let text = print(&config);
+            assert_eq!(read(text.as_bytes()), Some(config), "{}\n{text}", path.display());
+            n_files += 1;
+        }
+    }
+    assert!(n_files > 5, "only {n_files} samples are for the stock dialect");
 }
 
 proptest! {

@@ -1,12 +1,15 @@
 //! What holds for any file.
 
+mod valid;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use conf_grammar::{Config, Outcome, Severity, parse, render};
+use conf_grammar::{Code, Config, Outcome, Severity, parse, render};
 use proptest::prelude::*;
+use valid::Age;
 
 const SIZE: usize = 1 << 20;
 
@@ -194,6 +197,16 @@ fn the_order_of_sections_does_not_matter() {
     }
 }
 
+/// What is said about a file, but for the bytes it is written in and the places.
+fn findings(source: &str) -> Vec<(Severity, Code, String)> {
+    let outcome = parse_soundly(source.as_bytes());
+    let about_text = |code| matches!(code, Code::BomSkipped | Code::CrLineEnds);
+    let findings = outcome.diagnostics.into_iter().filter(|d| !about_text(d.code));
+    let mut findings: Vec<_> = findings.map(|d| (d.severity, d.code, d.message)).collect();
+    findings.sort();
+    findings
+}
+
 const FAULTY_LINES: [&str; 14] = [
     "HashSzie 1",
     "HashSize -1",
@@ -254,5 +267,50 @@ proptest! {
         }
         source.push_str("}\n");
         prop_assert_eq!(n_errors(&source), picks.len(), "{}", source);
+    }
+
+    #[test]
+    fn the_layout_of_a_file_does_not_matter((items, mut tape) in valid::sections(Age::Any)) {
+        let one = valid::lay_out(&items, &mut tape);
+        let other = valid::lay_out(&items, &mut tape);
+        prop_assert!(config(one.as_bytes()) == config(other.as_bytes()), "{}\n---\n{}", one, other);
+        prop_assert_eq!(findings(&one), findings(&other), "{}\n---\n{}", one, other);
+    }
+
+    #[test]
+    fn the_order_of_independent_clauses_does_not_matter(
+        (mut items, mut tape) in valid::sections(Age::Modern),
+    ) {
+        let one = valid::lay_out(&items, &mut tape);
+        valid::permute(&mut items, &mut tape);
+        let other = valid::lay_out(&items, &mut tape);
+        prop_assert!(config(one.as_bytes()) == config(other.as_bytes()), "{}\n---\n{}", one, other);
+    }
+
+    #[test]
+    fn a_cut_and_changed_file_is_answered(
+        source in valid::file(Age::Any),
+        cut in any::<prop::sample::Index>(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    ) {
+        let mut source = source.into_bytes();
+        source.truncate(cut.index(source.len() + 1));
+        for (at, byte) in changes {
+            if !source.is_empty() {
+                let at = at.index(source.len());
+                source[at] = byte;
+            }
+        }
+        parse_soundly(&source);
+    }
+
+    #[test]
+    fn so_many_faults_in_a_valid_file_are_so_many_errors(
+        (mut items, mut tape) in valid::sections(Age::Any),
+        n in 0_usize..10,
+    ) {
+        valid::spoil(&mut items, n, &mut tape);
+        let source = valid::lay_out_in_lines(&items, &mut tape);
+        prop_assert_eq!(n_errors(&source), n, "{}", source);
     }
 }

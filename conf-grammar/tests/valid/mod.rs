@@ -22,6 +22,12 @@ pub(crate) struct Item {
     block: Option<Vec<Self>>,
 }
 
+impl Item {
+    fn name(&self) -> &str {
+        self.words.split(' ').next().unwrap_or_default()
+    }
+}
+
 /// Returns random sections of a file.
 pub(crate) fn sections(age: Age) -> impl Strategy<Value = (Vec<Item>, Tape)> {
     tape().prop_map(move |mut tape| {
@@ -68,6 +74,59 @@ impl Tape {
             let other = at - self.below(at + 1);
             items.swap(at, other);
         }
+    }
+}
+
+/// Puts independent clauses into another order: those of one name keep theirs, for the last of them
+/// counts, and so do entries of lists. A timeout may stand in `Sync` and in `Mode`, which makes
+/// those depend on each other.
+pub(crate) fn permute(items: &mut [Item], tape: &mut Tape) {
+    let names: Vec<String> = items.iter().map(|item| item.name().to_owned()).collect();
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    tape.shuffle(&mut order);
+    let mut waiting: Vec<Option<Item>> = items.iter().cloned().map(Some).collect();
+    for (slot, pick) in items.iter_mut().zip(order) {
+        let of_name = (0..waiting.len()).filter(|&at| names[at] == names[pick]);
+        let next = of_name.filter_map(|at| waiting[at].take()).next();
+        *slot = next.expect("a name is picked as often as it stands there");
+    }
+    for item in items {
+        let is_list = matches!(item.name(), "Protocol" | "Address" | "State" | "ExpectationSync");
+        match (item.name() == "Sync", item.block.as_mut()) {
+            (true, Some(block)) => block
+                .iter_mut()
+                .for_each(|inner| permute(std::slice::from_mut(inner), tape)),
+            (false, Some(block)) if !is_list => permute(block, tape),
+            (false, Some(_)) | (_, None) => {}
+        }
+    }
+}
+
+/// Adds lines that are wrong, whatever block they stand in.
+pub(crate) fn spoil(items: &mut Vec<Item>, n: usize, tape: &mut Tape) {
+    for _ in 0..n {
+        let fault = clause(tape.pick(&["Nonsense", "Nonsense x", "N0nsense { x 1 }", "Nonsense = x"]));
+        let mut block = &mut *items;
+        // As deep as there are blocks of clauses, or less.
+        while !tape.one_in(3) {
+            let at = tape.below(block.len().max(1));
+            let is_open = |item: &Item| {
+                let is_list = [
+                    "Protocol",
+                    "Address",
+                    "State",
+                    "ExpectationSync",
+                    "IgnoreProtocol",
+                ];
+                item.block.is_some() && !is_list.contains(&item.name())
+            };
+            if !block.get(at).is_some_and(is_open) {
+                break;
+            }
+            block = block[at].block.as_mut().expect("it is a block");
+        }
+        let at = tape.below(block.len() + 1);
+        block.insert(at, fault);
     }
 }
 
@@ -509,10 +568,20 @@ impl Writer<'_> {
 ///
 /// Each comment has a number of its own.
 pub(crate) fn lay_out(items: &[Item], tape: &mut Tape) -> String {
+    let style = tape.below(3);
+    lay_out_in(style, items, tape)
+}
+
+/// Writes the items like [`lay_out`], each one on a line of its own.
+pub(crate) fn lay_out_in_lines(items: &[Item], tape: &mut Tape) -> String {
+    lay_out_in(0, items, tape)
+}
+
+fn lay_out_in(style: usize, items: &[Item], tape: &mut Tape) -> String {
     let mut out = Layout {
         text: String::new(),
         n_comments: 0,
-        style: tape.below(3),
+        style,
         tape,
     };
     out.items(items, 0);
