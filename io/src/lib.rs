@@ -9,3 +9,5 @@ pub mod ctnetlink;
 pub mod event_loop;
 pub mod link;
 pub mod process;
+#[cfg(test)]
+mod testing;

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-use crate::conf::{Conf, Link, Mode};
+use crate::conf::{Conf, Link, Mode, Transport};
 use crate::firewall::Firewall;
 use crate::netns::Namespace;
 use crate::programs::Daemon;
@@ -28,6 +28,8 @@ pub enum Gateway {
 pub struct Setup {
     /// How the daemons replicate.
     pub mode: Mode,
+    /// What carries the sync link.
+    pub transport: Transport,
     /// The family of the sync link.
     pub link: Link,
     /// Percentage of datagrams lost on the sync link, each way.
@@ -36,9 +38,10 @@ pub struct Setup {
     pub gateway: Gateway,
 }
 
-/// FT-FW over IPv4 on a link without loss.
+/// FT-FW over UDP and IPv4 on a link without loss.
 pub const TEMPLATE: Setup = Setup {
     mode: Mode::FtFw,
+    transport: Transport::Udp,
     link: Link::V4,
     loss_percent: 0,
     gateway: Gateway::Shared,
@@ -95,6 +98,7 @@ impl Setup {
         let ns = Namespace::new(if node == 0 { "fw1" } else { "fw2" })?;
         let conf = Conf {
             mode: self.mode,
+            transport: self.transport,
             link: self.link,
             node,
             dir: &dir,

@@ -11,12 +11,21 @@ pub enum Mode {
     NoTrack,
 }
 
+/// What carries the sync link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Datagrams to the peer.
+    Udp,
+    /// Datagrams to a group.
+    Multicast,
+}
+
 /// The family of the sync link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
-    /// UDP over IPv4.
+    /// IPv4.
     V4,
-    /// UDP over IPv6.
+    /// IPv6.
     V6,
 }
 
@@ -45,6 +54,7 @@ pub(crate) const SYNC_PORT: u16 = 3780;
 #[derive(Clone, Debug)]
 pub(crate) struct Conf<'a> {
     pub(crate) mode: Mode,
+    pub(crate) transport: Transport,
     pub(crate) link: Link,
     /// 0 for fw1, 1 for fw2.
     pub(crate) node: usize,
@@ -59,25 +69,13 @@ impl Conf<'_> {
             Mode::FtFw => "FTFW",
             Mode::NoTrack => "NOTRACK",
         };
-        let [ours, peer] = match (self.link.addresses(), self.node) {
-            (addresses, 0) => addresses,
-            ([fw1, fw2], _) => [fw2, fw1],
-        };
-        let (family, dir) = (self.link.clause(), self.dir.display());
+        let (link, dir) = (self.link_block(), self.dir.display());
         format!(
             "Sync {{
     Mode {mode} {{
         PurgeTimeout 5
     }}
-    UDP {{
-        {family}_address {ours}
-        {family}_Destination_Address {peer}
-        Port {SYNC_PORT}
-        Interface sync0
-        SndSocketBuffer 8388608
-        RcvSocketBuffer 8388608
-        Checksum on
-    }}
+    {link}
 }}
 General {{
     HashSize 32768
@@ -91,6 +89,50 @@ General {{
     NetlinkBufferSizeMaxGrowth 33554432
 }}
 "
+        )
+    }
+
+    /// The block of the sync link.
+    fn link_block(&self) -> String {
+        let [ours, peer] = match (self.link.addresses(), self.node) {
+            (addresses, 0) => addresses,
+            ([fw1, fw2], _) => [fw2, fw1],
+        };
+        let family = self.link.clause();
+        let (keyword, addresses) = match (self.transport, self.link) {
+            (Transport::Udp, _) => (
+                "UDP",
+                format!(
+                    "{family}_address {ours}
+        {family}_Destination_Address {peer}
+        Port {SYNC_PORT}"
+                ),
+            ),
+            (Transport::Multicast, Link::V4) => (
+                "Multicast",
+                format!(
+                    "IPv4_address 225.0.0.50
+        IPv4_interface {ours}
+        Group {SYNC_PORT}"
+                ),
+            ),
+            (Transport::Multicast, Link::V6) => (
+                "Multicast",
+                format!(
+                    "IPv6_address ff02::50
+        Group {SYNC_PORT}"
+                ),
+            ),
+        };
+        // The stock daemon knows the interface of a group only if the group is named before it.
+        format!(
+            "{keyword} {{
+        {addresses}
+        Interface sync0
+        SndSocketBuffer 8388608
+        RcvSocketBuffer 8388608
+        Checksum on
+    }}"
         )
     }
 }

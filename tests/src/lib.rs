@@ -36,7 +36,7 @@ mod wait;
 pub mod xml;
 
 pub use cluster::{Cluster, Gateway, Setup, TEMPLATE};
-pub use conf::{Link, Mode};
+pub use conf::{Link, Mode, Transport};
 pub use firewall::Firewall;
 pub use netns::Namespace;
 pub use programs::{Daemon, conntrack, missing, on_real_kernels};

@@ -4,6 +4,7 @@
 //! carry out is an error with its place: a firewall that silently does less than its configuration
 //! says is worse than one that does not start.
 
+mod links;
 mod refusals;
 
 use std::num::{NonZeroU16, NonZeroU32};
@@ -11,14 +12,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conf_grammar::{
-    Config, Diagnostic, Facility, General, Interface, Link, Links, Location, Mode, Running, SchedulerClass,
-    Spanned, SyncConfig, Unicast,
+    Config, Diagnostic, Facility, General, Location, Mode, Running, SchedulerClass, Spanned, SyncConfig,
 };
 use engine::config::{FtfwConfig, Limits, NotrackConfig, StartupResync, TcpWindowTracking};
 use engine::input::Table;
 use io::ctnetlink::Delivery;
 use io::event_loop::KernelOptions;
-use io::link::{Checksum, LinkSpec, TransportSpec, UdpSpec};
+use io::link::LinkSpec;
 use io::process::log;
 use io::process::scheduler::Policy;
 use refusals::Refusals;
@@ -90,7 +90,7 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
     };
     unsupported.sync(sync);
     let mode = mode(&sync.mode, &mut unsupported);
-    let (links, default_link) = links(&sync.links, &mut unsupported);
+    let (links, default_link) = links::links(&sync.links, &mut unsupported);
     let (Some(mode), []) = (mode, &unsupported.0[..]) else {
         return Err(unsupported.0);
     };
@@ -155,59 +155,6 @@ fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::conf
             None
         }
     }
-}
-
-/// Returns the links that are supported and the place of the one used first.
-fn links(links: &Links, unsupported: &mut Refusals) -> (Vec<Placed<LinkSpec>>, u8) {
-    match links {
-        Links::Udp(set) => {
-            let specs = set.as_slice().iter();
-            let specs = specs.filter_map(|link| udp_link(link, unsupported)).collect();
-            (specs, u8::try_from(set.default_index()).unwrap_or_default())
-        }
-        Links::Multicast(set) => {
-            for link in set.as_slice() {
-                unsupported.add("a `Multicast` link", Some(link.span), "use a `UDP` link");
-            }
-            (Vec::new(), 0)
-        }
-        Links::Tcp { links, .. } => {
-            for link in links.as_slice() {
-                unsupported.add("a `TCP` link", Some(link.span), "use a `UDP` link");
-            }
-            (Vec::new(), 0)
-        }
-    }
-}
-
-fn udp_link(link: &Link<Unicast>, unsupported: &mut Refusals) -> Option<Placed<LinkSpec>> {
-    let interface = match &link.interface.value {
-        Interface::Named(name) => name.clone(),
-        Interface::Carrying(_) => {
-            unsupported.add("a link without `Interface`", Some(link.span), "add `Interface`");
-            return None;
-        }
-    };
-    let Unicast { addresses, port } = link.transport;
-    let udp = UdpSpec {
-        local: addresses.local().value,
-        peer: addresses.peer().value,
-        port: port.value.map_or(0, NonZeroU16::get),
-        checksum: if link.checksum.value {
-            Checksum::On
-        } else {
-            Checksum::Off
-        },
-        send_buffer_len: link.send_buffer.value,
-        receive_buffer_len: link.recv_buffer.value,
-    };
-    Some(Placed {
-        value: LinkSpec {
-            interface,
-            transport: TransportSpec::Udp(udp),
-        },
-        location: Some(link.span.location),
-    })
 }
 
 fn engine_config(

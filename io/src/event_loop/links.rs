@@ -8,7 +8,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::pace::Pace;
-use crate::control::statistics::{LinkStats, LinkStatus, Transport};
+use crate::control::statistics::{LinkStats, LinkStatus};
 use crate::link::{Change, Link, Sent};
 
 /// Most links (docs/sync-protocol.md, "Links").
@@ -165,7 +165,7 @@ fn link_stats(link: &Link) -> LinkStats {
     let state = link.state();
     LinkStats {
         interface: link.interface().to_owned(),
-        transport: Transport::Udp,
+        transport: link.transport(),
         status: match (state.is_up, state.is_running) {
             (true, true) => LinkStatus::Running,
             (true, false) => LinkStatus::NoCarrier,

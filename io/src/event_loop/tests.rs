@@ -2,7 +2,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel as mpsc_channel};
 use std::thread::JoinHandle;
 
@@ -12,40 +11,17 @@ use engine::flow::{Addrs, Flow, L4Key, Protocol, Status, Tuple};
 use engine::input::{CacheName, DumpFormat, Request, StatsTopic, Table};
 use engine::output::{Batch, FlowRequest};
 use engine::report::Report;
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, raise};
 use tempfile::TempDir;
 
 use super::*;
 use crate::control::ask;
 use crate::ctnetlink::{Delivery, RequestSocket};
-use crate::link::{Checksum, Link, LinkSpec, TransportSpec, UdpSpec};
+use crate::link::{Buffers, Checksum, InterfaceSpec, Link, LinkSpec, TransportSpec, UdpSpec};
+use crate::testing::{enter_namespace, ip, run};
 
 const A: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
 const B: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
-
-/// Takes the thread into a network namespace of its own; `false`, with a line, if that may not be.
-fn enter_namespace() -> bool {
-    if let Err(errno) = unshare(CloneFlags::CLONE_NEWNET) {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "in CI a skip is a failure: {errno}"
-        );
-        eprintln!("skipped, because no network namespace can be made: {errno}");
-        return false;
-    }
-    ip("link set lo up");
-    true
-}
-
-fn ip(args: &str) {
-    run("ip", args);
-}
-
-fn run(program: &str, args: &str) {
-    let status = Command::new(program).args(args.split(' ')).status().unwrap();
-    assert!(status.success(), "{program} {args}");
-}
 
 /// Sends the lines that an operator would read to the test.
 struct TestHost(Sender<String>);
@@ -168,12 +144,11 @@ fn open_link(interface: &str, local: IpAddr, peer: IpAddr) -> Link {
         peer,
         port: 3780,
         checksum: Checksum::On,
-        send_buffer_len: None,
-        receive_buffer_len: None,
     };
     let spec = LinkSpec {
-        interface: interface.to_owned(),
+        interface: InterfaceSpec::Named(interface.to_owned()),
         transport: TransportSpec::Udp(udp),
+        buffers: Buffers::default(),
     };
     Link::open(&spec).unwrap()
 }

@@ -4,10 +4,14 @@
 //! hand. The kernel is asked and not `/sys`, because `/sys` may show another network namespace.
 
 use std::io;
+use std::net::IpAddr;
 
 use netlink_packet_core::NlasIterator;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+
+use super::socket::ip_addr;
 
 /// Larger than the description of any interface, virtual functions and statistics included.
 const BUFFER_LEN: usize = 64 * 1024;
@@ -63,6 +67,18 @@ impl Interface {
             Some(Message::Error(errno)) => Err(io::Error::from_raw_os_error(errno)),
             Some(Message::Other) | None => Err(io::Error::from(io::ErrorKind::InvalidData)),
         }
+    }
+}
+
+impl Interface {
+    /// Asks the kernel for the name of the interface that carries `address`; `None` if none does.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn carrying(address: IpAddr) -> io::Result<Option<String>> {
+        let mut addresses = getifaddrs()?;
+        let is_carrier = |of: &InterfaceAddress| of.address.as_ref().and_then(ip_addr) == Some(address);
+        Ok(addresses.find(is_carrier).map(|carrier| carrier.interface_name))
     }
 }
 
@@ -237,6 +253,20 @@ mod tests {
         for name in ["", "nosuchif0", "a-name-of-sixteen", "with\0nul"] {
             assert_eq!(Interface::find(name).unwrap(), None, "{name:?}");
         }
+    }
+
+    #[test]
+    fn the_carrier_of_an_address_is_found() {
+        for loopback in ["127.0.0.1", "::1"] {
+            let address = loopback.parse().unwrap();
+            assert_eq!(
+                Interface::carrying(address).unwrap().as_deref(),
+                Some("lo"),
+                "{loopback}"
+            );
+        }
+        // TEST-NET-1 of RFC 5737 is on no machine.
+        assert_eq!(Interface::carrying("192.0.2.1".parse().unwrap()).unwrap(), None);
     }
 
     #[test]

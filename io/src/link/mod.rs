@@ -1,15 +1,26 @@
 //! The dedicated links to the peers.
 
+mod counters;
+mod datagram;
+mod error;
 mod interface;
+mod multicast;
+mod socket;
 mod udp;
 
+pub use counters::{DirectionCounters, LinkCounters};
+pub use error::LinkError;
 pub use interface::{Change, Interface, InterfaceWatch, WatchRead};
-pub use udp::{Checksum, UdpLink, UdpSpec};
+pub use multicast::{Group, MulticastSpec};
+pub use udp::UdpSpec;
 
 use std::io;
 use std::net::IpAddr;
 
 use engine::input::LinkState;
+
+use crate::control::statistics;
+use datagram::Datagrams;
 
 /// Largest payload of a UDP datagram over IPv4 in bytes.
 const UDP_PAYLOAD_LEN_MAX: u32 = 65_507;
@@ -17,10 +28,21 @@ const UDP_PAYLOAD_LEN_MAX: u32 = 65_507;
 /// What the operator chose for one link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkSpec {
-    /// Name of its interface.
-    pub interface: String,
+    /// Its interface.
+    pub interface: InterfaceSpec,
     /// How it carries messages.
     pub transport: TransportSpec,
+    /// The sizes of its buffers.
+    pub buffers: Buffers,
+}
+
+/// How a link finds its interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InterfaceSpec {
+    /// By name.
+    Named(String),
+    /// By an address that it carries when the link is opened.
+    Carrying(IpAddr),
 }
 
 /// How a link carries messages.
@@ -28,97 +50,27 @@ pub struct LinkSpec {
 pub enum TransportSpec {
     /// Unicast datagrams.
     Udp(UdpSpec),
+    /// Datagrams to a group.
+    Multicast(MulticastSpec),
 }
 
-/// Why a link could not be opened; the caller knows which one and where it was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// There is no such interface.
-    #[error("interface `{name}` does not exist")]
-    NoInterface {
-        /// Its name.
-        name: String,
-    },
-    /// The local address belongs to another machine.
-    #[error("address {address} is not on this machine")]
-    AddressNotLocal {
-        /// The address.
-        address: IpAddr,
-    },
-    /// Somebody else receives there.
-    #[error("port {port} of {address} is in use by another program")]
-    PortInUse {
-        /// The local address.
-        address: IpAddr,
-        /// The port.
-        port: u16,
-    },
-    /// One address is IPv4, the other IPv6.
-    #[error("{local} and {peer} are of different families")]
-    MixedFamilies {
-        /// The local address.
-        local: IpAddr,
-        /// The peer's.
-        peer: IpAddr,
-    },
-    /// The process may not do that.
-    #[error("no permission to {operation}: CAP_NET_ADMIN is needed")]
-    NoPermission {
-        /// What was tried.
-        operation: &'static str,
-    },
-    /// Anything else.
-    #[error("cannot {operation}: {source}")]
-    Io {
-        /// What was tried.
-        operation: &'static str,
-        /// Why it failed.
-        source: io::Error,
-    },
-}
-
-impl LinkError {
-    /// Returns a closure for `map_err` that names the operation.
-    fn at(operation: &'static str) -> impl Fn(io::Error) -> Self {
-        move |source| {
-            if source.kind() == io::ErrorKind::PermissionDenied {
-                Self::NoPermission { operation }
-            } else {
-                Self::Io { operation, source }
-            }
-        }
-    }
-}
-
-/// Counters of a link.
+/// Sizes of socket buffers in bytes, where they are not the system's (`SndSocketBuffer`,
+/// `RcvSocketBuffer`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkCounters {
-    /// What left.
-    pub sent: DirectionCounters,
-    /// What arrived.
-    pub received: DirectionCounters,
+pub struct Buffers {
+    /// Of what sends.
+    pub send_len: Option<u32>,
+    /// Of what receives.
+    pub receive_len: Option<u32>,
 }
 
-/// Counters of one direction of a link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DirectionCounters {
-    /// Payload bytes.
-    pub bytes: u64,
-    /// Datagrams.
-    pub packets: u64,
-    /// Failed calls.
-    pub errors: u64,
-}
-
-impl DirectionCounters {
-    fn count(&mut self, len: usize) {
-        self.bytes = self.bytes.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-        self.packets = self.packets.saturating_add(1);
-    }
-
-    const fn count_error(&mut self) {
-        self.errors = self.errors.saturating_add(1);
-    }
+/// Whether datagrams carry a checksum (`Checksum`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// They do.
+    On,
+    /// They do not, over IPv4; over IPv6 they always do.
+    Off,
 }
 
 /// A link that is open.
@@ -132,7 +84,8 @@ pub struct Link {
 /// The transports; each has its own sockets and counters.
 #[derive(Debug)]
 enum Transport {
-    Udp(UdpLink),
+    Udp(Datagrams),
+    Multicast(Datagrams),
 }
 
 /// What became of a datagram that was handed over.
@@ -161,17 +114,16 @@ impl Link {
     /// # Errors
     /// When the interface is missing or a socket cannot be made.
     pub fn open(spec: &LinkSpec) -> Result<Self, LinkError> {
-        let interface = Interface::find(&spec.interface)
-            .map_err(LinkError::at("ask for interfaces"))?
-            .ok_or_else(|| LinkError::NoInterface {
-                name: spec.interface.clone(),
-            })?;
+        let (name, interface) = find_interface(&spec.interface)?;
         let transport = match &spec.transport {
-            TransportSpec::Udp(udp) => Transport::Udp(UdpLink::open(udp, interface.index)?),
+            TransportSpec::Udp(udp) => Transport::Udp(udp::open(udp, interface.index, spec.buffers)?),
+            TransportSpec::Multicast(multicast) => {
+                Transport::Multicast(multicast::open(multicast, interface.index, spec.buffers)?)
+            }
         };
         let state = link_state(&transport, Some(interface));
         Ok(Self {
-            interface: spec.interface.clone(),
+            interface: name,
             state,
             transport,
         })
@@ -189,11 +141,20 @@ impl Link {
         self.state
     }
 
+    /// Returns what `-s` shows of the transport.
+    #[must_use]
+    pub const fn transport(&self) -> statistics::Transport {
+        match &self.transport {
+            Transport::Udp(_) => statistics::Transport::Udp,
+            Transport::Multicast(_) => statistics::Transport::Multicast,
+        }
+    }
+
     /// Returns the counters.
     #[must_use]
     pub const fn counters(&self) -> LinkCounters {
         match &self.transport {
-            Transport::Udp(udp) => udp.counters(),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.counters(),
         }
     }
 
@@ -212,14 +173,14 @@ impl Link {
     /// Sends one datagram, or keeps it until there is room.
     pub fn send(&mut self, datagram: Vec<u8>) -> Sent {
         match &mut self.transport {
-            Transport::Udp(udp) => udp.send(datagram),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.send(datagram),
         }
     }
 
     /// Sends what was kept for lack of room; call when the sender is writable.
     pub fn flush(&mut self, each: impl FnMut(Sent)) {
         match &mut self.transport {
-            Transport::Udp(udp) => udp.flush(each),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.flush(each),
         }
     }
 
@@ -227,14 +188,16 @@ impl Link {
     #[must_use]
     pub fn n_waiting(&self) -> usize {
         match &self.transport {
-            Transport::Udp(udp) => udp.n_waiting(),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.n_waiting(),
         }
     }
 
     /// Receives about as many datagrams as asked for, and hands on each with its source.
     pub fn receive(&mut self, n_datagrams: usize, each: impl FnMut(IpAddr, &[u8])) -> Readable {
         match &mut self.transport {
-            Transport::Udp(udp) => udp.receive(n_datagrams, each),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => {
+                datagrams.receive(n_datagrams, each)
+            }
         }
     }
 
@@ -242,7 +205,7 @@ impl Link {
     #[must_use]
     pub const fn receive_buffer_len(&self) -> usize {
         match &self.transport {
-            Transport::Udp(udp) => udp.receive_buffer_len(),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.receive_buffer_len(),
         }
     }
 
@@ -250,7 +213,7 @@ impl Link {
     #[must_use]
     pub fn receiver_fd(&self) -> std::os::fd::RawFd {
         match &self.transport {
-            Transport::Udp(udp) => udp.receiver_fd(),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.receiver_fd(),
         }
     }
 
@@ -258,7 +221,7 @@ impl Link {
     #[must_use]
     pub fn sender_fd(&self) -> std::os::fd::RawFd {
         match &self.transport {
-            Transport::Udp(udp) => udp.sender_fd(),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.sender_fd(),
         }
     }
 }
@@ -266,7 +229,7 @@ impl Link {
 /// Returns the state of a link over this interface; a missing interface is down.
 fn link_state(transport: &Transport, interface: Option<Interface>) -> LinkState {
     let header_len = match transport {
-        Transport::Udp(udp) => udp.header_len(),
+        Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.header_len(),
     };
     let mtu = interface.map_or(0, |interface| interface.mtu);
     let payload_len_max = mtu.saturating_sub(header_len).min(UDP_PAYLOAD_LEN_MAX);
@@ -274,5 +237,30 @@ fn link_state(transport: &Transport, interface: Option<Interface>) -> LinkState 
         is_up: interface.is_some_and(|interface| interface.is_up),
         is_running: interface.is_some_and(|interface| interface.is_running),
         payload_len_max: u16::try_from(payload_len_max).unwrap_or(u16::MAX),
+    }
+}
+
+/// Returns name and state of the interface that is meant.
+fn find_interface(spec: &InterfaceSpec) -> Result<(String, Interface), LinkError> {
+    let failed = LinkError::at("ask for interfaces");
+    let name = match spec {
+        InterfaceSpec::Named(name) => name.clone(),
+        InterfaceSpec::Carrying(address) => {
+            let carrier = Interface::carrying(*address).map_err(&failed)?;
+            carrier.ok_or(LinkError::NoCarrier { address: *address })?
+        }
+    };
+    match Interface::find(&name).map_err(failed)? {
+        Some(interface) => Ok((name, interface)),
+        None => Err(LinkError::NoInterface { name }),
+    }
+}
+
+/// Refuses a link whose ends cannot talk to each other.
+fn check_families(local: IpAddr, peer: IpAddr) -> Result<(), LinkError> {
+    if local.is_ipv4() == peer.is_ipv4() {
+        Ok(())
+    } else {
+        Err(LinkError::MixedFamilies { local, peer })
     }
 }

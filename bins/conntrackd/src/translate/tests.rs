@@ -1,5 +1,7 @@
 use std::net::IpAddr;
 
+use io::link::{Buffers, Checksum, Group, InterfaceSpec, LinkSpec, MulticastSpec, TransportSpec, UdpSpec};
+
 use super::*;
 
 /// A configuration with these clauses in the sections, one link, and room for more.
@@ -119,30 +121,75 @@ fn links_keep_their_order_their_place_and_the_default() {
         peer: address("10.0.0.2"),
         port: 3780,
         checksum: Checksum::On,
-        send_buffer_len: None,
-        receive_buffer_len: None,
     };
     let first = LinkSpec {
-        interface: "eth2".into(),
+        interface: InterfaceSpec::Named("eth2".into()),
         transport: TransportSpec::Udp(udp),
+        buffers: Buffers::default(),
     };
     let udp = UdpSpec {
         local: address("fe80::1"),
         peer: address("fe80::2"),
         port: 3781,
         checksum: Checksum::Off,
-        send_buffer_len: Some(1000),
-        receive_buffer_len: Some(2000),
     };
     let second = LinkSpec {
-        interface: "eth3".into(),
+        interface: InterfaceSpec::Named("eth3".into()),
         transport: TransportSpec::Udp(udp),
+        buffers: Buffers {
+            send_len: Some(1000),
+            receive_len: Some(2000),
+        },
     };
     let [a, b] = &settings.links[..] else {
         panic!("two links: {:?}", settings.links);
     };
     assert_eq!((&a.value, a.location.map(|at| at.line)), (&first, Some(4)));
     assert_eq!((&b.value, b.location.map(|at| at.line)), (&second, Some(10)));
+}
+
+#[test]
+fn multicast_links_arrive_with_group_port_and_interface() {
+    let group = |clauses: &str| format!("Multicast {{\n{clauses}\nGroup 3780\nChecksum off\n}}");
+    let named = |name: &str| InterfaceSpec::Named(name.to_owned());
+    let v4 = |local: Option<&str>| Group::V4 {
+        group: "225.0.0.50".parse().unwrap(),
+        local: local.map(|local| local.parse().unwrap()),
+    };
+    for (clauses, interface, want) in [
+        ("IPv4_address 225.0.0.50\nInterface eth2", named("eth2"), v4(None)),
+        (
+            "IPv4_address 225.0.0.50\nIPv4_interface 10.0.0.1\nInterface eth2",
+            named("eth2"),
+            v4(Some("10.0.0.1")),
+        ),
+        (
+            "IPv4_address 225.0.0.50\nIPv4_interface 10.0.0.1",
+            InterfaceSpec::Carrying("10.0.0.1".parse().unwrap()),
+            v4(Some("10.0.0.1")),
+        ),
+        (
+            "Interface eth2\nIPv6_address ff05::50",
+            named("eth2"),
+            Group::V6("ff05::50".parse().unwrap()),
+        ),
+    ] {
+        let settings = translate(&config(FTFW, &group(clauses), "", "")).unwrap();
+        let want = LinkSpec {
+            interface,
+            transport: TransportSpec::Multicast(MulticastSpec {
+                group: want,
+                port: 3780,
+                checksum: Checksum::Off,
+            }),
+            buffers: Buffers::default(),
+        };
+        assert_eq!(
+            settings.links.first().map(|link| &link.value),
+            Some(&want),
+            "{clauses}"
+        );
+    }
 }
 
 #[test]
@@ -172,7 +219,6 @@ fn the_event_buffer_grows_only_where_the_file_leaves_room() {
 
 #[test]
 fn what_cannot_be_carried_out_is_refused_with_its_line() {
-    let multicast = "Multicast {\nIPv4_address 225.0.0.50\nGroup 3780\nInterface eth2\n}";
     let tcp = UDP.replace("UDP", "TCP");
     let filter = "Filter From Userspace {\nProtocol Accept {\nTCP\n}\n}";
     for (config, want) in [
@@ -187,10 +233,6 @@ fn what_cannot_be_carried_out_is_refused_with_its_line() {
         (
             config("Mode NOTRACK {\nDisableInternalCache on\n}", UDP, "", ""),
             "3: `DisableInternalCache` is not supported yet",
-        ),
-        (
-            config(FTFW, multicast, "", ""),
-            "4: a `Multicast` link is not supported yet",
         ),
         (config(FTFW, &tcp, "", ""), "4: a `TCP` link is not supported yet"),
         (
