@@ -395,6 +395,27 @@ proptest! {
     }
 
     #[test]
+    fn an_old_file_with_something_in_between_keeps_its_meaning(
+        mut source in valid::file(Age::Any),
+        parts in proptest::collection::vec((any::<prop::sample::Index>(), prop_oneof![
+            Just(" "), Just("\n"), Just("\r"), Just("\r\n"), Just("\t"), Just("#"), Just(" # "), Just("}"), Just("{"),
+            Just(" StripNAT "), Just("\nStripNAT"), Just(" Nice 1"), Just(" ListenTo ::1\t"), Just("PollSecs 9 "),
+            Just("IgnoreProtocol{1}"), Just(" IgnoreTrafficFor #\n{\n\n#\nIPv6_address ::1#\n}"),
+        ]), 1..4),
+    ) {
+        for (at, part) in parts {
+            let mut at = at.index(source.len() + 1);
+            while !source.is_char_boundary(at) {
+                at -= 1;
+            }
+            source.insert_str(at, part);
+        }
+        if !parse("x", source.as_bytes()).has_errors() {
+            check(&source);
+        }
+    }
+
+    #[test]
     fn a_cut_file_is_answered(source in valid::file(Age::Any), cut in any::<prop::sample::Index>()) {
         let source = source.as_bytes();
         let cut = &source[..cut.index(source.len() + 1)];

@@ -271,8 +271,8 @@ proptest! {
 
     #[test]
     fn the_layout_of_a_file_does_not_matter((items, mut tape) in valid::sections(Age::Any)) {
-        let one = valid::lay_out(&items, &mut tape);
-        let other = valid::lay_out(&items, &mut tape);
+        let one = valid::layout::lay_out(&items, &mut tape);
+        let other = valid::layout::lay_out(&items, &mut tape);
         prop_assert!(config(one.as_bytes()) == config(other.as_bytes()), "{}\n---\n{}", one, other);
         prop_assert_eq!(findings(&one), findings(&other), "{}\n---\n{}", one, other);
     }
@@ -281,9 +281,9 @@ proptest! {
     fn the_order_of_independent_clauses_does_not_matter(
         (mut items, mut tape) in valid::sections(Age::Modern),
     ) {
-        let one = valid::lay_out(&items, &mut tape);
+        let one = valid::layout::lay_out(&items, &mut tape);
         valid::permute(&mut items, &mut tape);
-        let other = valid::lay_out(&items, &mut tape);
+        let other = valid::layout::lay_out(&items, &mut tape);
         prop_assert!(config(one.as_bytes()) == config(other.as_bytes()), "{}\n---\n{}", one, other);
     }
 
@@ -310,7 +310,7 @@ proptest! {
         n in 0_usize..10,
     ) {
         valid::spoil(&mut items, n, &mut tape);
-        let source = valid::lay_out_in_lines(&items, &mut tape);
+        let source = valid::layout::lay_out_in_lines(&items, &mut tape);
         prop_assert_eq!(n_errors(&source), n, "{}", source);
     }
 }
