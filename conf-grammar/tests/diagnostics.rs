@@ -126,6 +126,19 @@ fn bytes_that_are_not_text_are_named() {
 }
 
 #[test]
+fn a_terminal_obeys_neither_the_file_nor_its_name() {
+    let source = "Stats { LogFile \x1b[2J\u{9b}2J\u{202e} }";
+    let name = "a\x1b[2J\u{9b}2J.conf";
+    let shown = render(
+        &parse(name, source.as_bytes()).diagnostics,
+        name,
+        source.as_bytes(),
+    );
+    assert!(shown.contains("a\u{FFFD}[2J\u{FFFD}2J.conf:1:1"), "{shown:?}");
+    assert!(!shown.contains(['\x1b', '\u{9b}', '\u{202e}']), "{shown:?}");
+}
+
+#[test]
 fn old_clauses_say_what_became_of_them() {
     insta::assert_snapshot!(rendered(format!(
         "StripNAT\nIgnoreProtocol {{ IGMP 47 }}\n{GENERAL}Sync {{\n\tMode NACK {{ }}\n\tCacheWriteThrough on\n{LINK}}}\n"

@@ -1,5 +1,7 @@
 //! What holds for any file.
 
+#[path = "garbage/shapes.rs"]
+mod shapes;
 mod valid;
 
 use std::fmt::Write as _;
@@ -7,11 +9,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use conf_grammar::{Code, Config, Outcome, Severity, parse, render};
+use conf_grammar::{Code, Config, Diagnostic, Outcome, Severity, parse, render, render_json};
 use proptest::prelude::*;
 use valid::Age;
 
-const SIZE: usize = 1 << 20;
+/// Errors that are told of one file, and findings: a note says when there are more errors, or more remarks.
+const ERRORS_MAX: usize = 50;
+const FINDINGS_MAX: usize = ERRORS_MAX + 200 + 2;
+/// Bytes that one finding takes, on an average.
+const FINDING_LEN_MAX: usize = 1 << 10;
 
 static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| sample_files(""));
 
@@ -44,43 +50,48 @@ fn parse_soundly(source: &[u8]) -> Outcome {
         outcome.has_errors(),
         "a configuration comes without errors only"
     );
-    for diagnostic in &outcome.diagnostics {
-        for span in diagnostic
-            .related
-            .iter()
-            .map(|related| related.span)
-            .chain([diagnostic.span])
-        {
-            assert!(
-                span.start <= span.end && span.end <= source.len(),
-                "{span:?} of {}",
-                source.len()
-            );
-            if let Ok(text) = std::str::from_utf8(source) {
-                assert!(
-                    text.is_char_boundary(span.start) && text.is_char_boundary(span.end),
-                    "{span:?}"
-                );
-                let before = &text[..span.start];
-                let line = before.matches('\n').count() + 1;
-                let is_cr_only = !text.contains('\n');
-                assert!(
-                    is_cr_only || u32::try_from(line) == Ok(span.location.line),
-                    "{span:?}: line {line}"
-                );
-            }
-        }
+    let text = std::str::from_utf8(source).ok();
+    let line_ends: Vec<usize> = source
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'\n')
+        .map(|(at, _)| at)
+        .collect();
+    for span in outcome
+        .diagnostics
+        .iter()
+        .flat_map(|d| d.related.iter().map(|related| related.span).chain([d.span]))
+    {
+        assert!(
+            span.start <= span.end && span.end <= source.len(),
+            "{span:?} of {}",
+            source.len()
+        );
+        assert!(
+            text.is_none_or(|text| text.is_char_boundary(span.start) && text.is_char_boundary(span.end)),
+            "{span:?}"
+        );
+        let line = line_ends.partition_point(|end| *end < span.start) + 1;
+        assert!(
+            line_ends.is_empty() || u32::try_from(line) == Ok(span.location.line),
+            "{span:?}: line {line}"
+        );
     }
-    render(&outcome.diagnostics, "any.conf", source);
+    let shown = render(&outcome.diagnostics, "any.conf", source);
+    let is_shown = |c: char| c == '\n' || !c.is_control();
+    assert!(shown.chars().all(is_shown), "a terminal would obey {shown:?}");
+    let lines = render_json(&outcome.diagnostics, "any.conf", source);
+    assert_eq!(lines.lines().count(), outcome.diagnostics.len());
     outcome
 }
 
+fn count_errors(outcome: &Outcome) -> usize {
+    let is_error = |d: &&Diagnostic| d.severity == Severity::Error;
+    outcome.diagnostics.iter().filter(is_error).count()
+}
+
 fn n_errors(source: &str) -> usize {
-    parse_soundly(source.as_bytes())
-        .diagnostics
-        .iter()
-        .filter(|d| d.severity == Severity::Error)
-        .count()
+    count_errors(&parse_soundly(source.as_bytes()))
 }
 
 fn config(source: &[u8]) -> Config {
@@ -108,42 +119,24 @@ fn every_deleted_byte_of_a_sample_is_answered() {
 }
 
 #[test]
-fn a_megabyte_of_anything_is_answered() {
-    let link = "UDP {\nIPv4_address 192.0.2.1\nIPv4_Destination_Address 192.0.2.2\nPort 1\nInterface e\n}\n";
-    let pieces: [(&str, &[u8]); 24] = [
-        ("", b"{"),
-        ("", b"}"),
-        ("", b"{}"),
-        ("", b"General {"),
-        ("", b"General { }\n"),
-        ("", b"Sync{}Stats{}"),
-        ("", b"x"),
-        ("", b"x "),
-        ("", b"="),
-        ("", b"\""),
-        ("", b"\" "),
-        ("", b"#"),
-        ("", b"/"),
-        ("", b"\n"),
-        ("", b"\r"),
-        ("", b"\0"),
-        ("", b"\xff"),
-        ("", b"\xff\n"),
-        ("", b"\xc2\xa0"),
-        ("General {\n", b"HashSize 1\n"),
-        ("General { Filter { Address Ignore {", b"IPv4_address 10.0.0.1\n"),
-        ("General { Filter { State Accept {", b"SYN_SENT "),
-        ("Helper {", b"Type ftp inet tcp { QueueNum 1 }\n"),
-        ("Sync {", link.as_bytes()),
-    ];
-    for (head, piece) in pieces {
-        let mut source = head.as_bytes().to_vec();
-        source.extend(piece.iter().cycle().take(SIZE));
+fn a_megabyte_of_anything_gets_a_bounded_answer() {
+    for (name, source) in shapes::all() {
         let outcome = parse_soundly(&source);
-        assert!(
-            !outcome.diagnostics.is_empty(),
-            "nothing is said about {head}{piece:?}"
-        );
+        let n_findings = outcome.diagnostics.len();
+        let n_errors = count_errors(&outcome);
+        assert!(n_findings > 0, "nothing is said about {name}");
+        assert!(n_errors <= ERRORS_MAX, "{n_errors} errors in {name}");
+        assert!(n_findings <= FINDINGS_MAX, "{n_findings} findings in {name}");
+        for answer in [
+            render(&outcome.diagnostics, "any.conf", &source),
+            render_json(&outcome.diagnostics, "any.conf", &source),
+        ] {
+            assert!(
+                answer.len() <= n_findings * FINDING_LEN_MAX,
+                "{} bytes are said about {name}",
+                answer.len()
+            );
+        }
     }
 }
 

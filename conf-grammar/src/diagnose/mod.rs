@@ -15,7 +15,7 @@ use crate::dialect::Dialect;
 use crate::span::Span;
 
 /// After so many errors the rest is left out: the first ones explain the others.
-const ERRORS_MAX: usize = 50;
+pub(crate) const ERRORS_MAX: usize = 50;
 /// Warnings and notes are bounded too, for files that repeat one clause a million times.
 const REMARKS_MAX: usize = 200;
 /// A word of the file is echoed in a message up to this many characters.

@@ -14,7 +14,8 @@ const WINDOW_MAX: usize = 64 * 1024;
 
 /// Renders diagnostics for people, plain text without colours, in the given order.
 ///
-/// `source` is the file that the diagnostics are about.
+/// Characters that a terminal would obey, of the file or of its name, are shown as others. `source` is the
+/// file that the diagnostics are about.
 pub fn render(diagnostics: &[Diagnostic], file_name: &str, source: &[u8]) -> String {
     let text = Text::decode(source);
     let renderer = Renderer::plain().decor_style(DecorStyle::Ascii);
@@ -29,7 +30,17 @@ pub fn render(diagnostics: &[Diagnostic], file_name: &str, source: &[u8]) -> Str
         out.push_str(&summary);
         out.push('\n');
     }
-    out
+    harmless(out)
+}
+
+/// Replaces what is left of control characters: the renderer escapes those of ASCII, in the source only.
+fn harmless(text: String) -> String {
+    let is_harmful = |c: char| c.is_control() && c != '\n';
+    if text.contains(is_harmful) {
+        text.replace(is_harmful, "\u{FFFD}")
+    } else {
+        text
+    }
 }
 
 fn group<'a>(diagnostic: &'a Diagnostic, file_name: &'a str, window: &Window<'a>) -> Group<'a> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::diagnose::{Code, Diagnostic};
+use crate::diagnose::{Code, Diagnostic, ERRORS_MAX};
 use crate::span::{Location, Span};
 
 /// Stands for each byte that is not part of UTF-8, so that all offsets stay those of the file.
@@ -73,7 +73,8 @@ impl<'a> Text<'a> {
             found.push(Diagnostic::warning(Code::CrLineEnds, Span::START, message));
         }
         let mut places = Places::new(&self.text);
-        for &(start, end) in &self.invalid {
+        // One more than are shown tells that there are more.
+        for &(start, end) in self.invalid.iter().take(ERRORS_MAX + 1) {
             let span = places.span(start, end);
             let message = format!("the file is not UTF-8 at byte {start}");
             found.push(Diagnostic::error(Code::BadEncoding, span, message));
