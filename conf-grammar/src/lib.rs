@@ -91,7 +91,7 @@ pub fn parse(file_name: &str, source: &[u8]) -> Outcome {
     parse_with(file_name, source, Dialect::Strict)
 }
 
-/// Reads a configuration like [`parse`], in a language of choice.
+/// Reads a configuration like [`parse()`], in a language of choice.
 pub fn parse_with(file_name: &str, source: &[u8], dialect: Dialect) -> Outcome {
     let mut sink = diagnose::Sink::new(dialect);
     let file = parse::read(source, &mut sink);
