@@ -104,6 +104,8 @@ impl ReceiveStats {
 pub struct KernelStats {
     /// Events handled.
     pub events: u64,
+    /// Events about flows that the filter excludes.
+    pub events_filtered: u64,
     /// Times that events were lost.
     pub overruns: u64,
     /// Tables flushed, one for each.

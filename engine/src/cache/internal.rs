@@ -125,7 +125,8 @@ impl InternalCache {
     }
 
     /// Returns whether the kernel's identifiers tell `flow` from the one that is known.
-    fn is_another(&self, id: FlowId, flow: &Flow) -> bool {
+    #[must_use]
+    pub fn is_another(&self, id: FlowId, flow: &Flow) -> bool {
         let known = self.table.name(id).id;
         known.zip(flow.id).is_some_and(|(known, told)| known != told)
     }

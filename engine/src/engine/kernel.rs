@@ -1,6 +1,7 @@
 //! What the kernel says: events, dumps, and the ends of batches.
 
 use crate::cache::Change;
+use crate::filter::{SetName, Step, Verdict};
 use crate::flow::Flow;
 use crate::input::{EventKind, KernelInput, Origin, RequestFailure};
 use crate::jobs::Ended;
@@ -50,6 +51,17 @@ impl Engine {
 
     fn handle_event(&mut self, kind: EventKind, origin: Origin, flow: &Flow) {
         self.kernel_stats.events = self.kernel_stats.events.wrapping_add(1);
+        let verdict = match kind {
+            EventKind::New | EventKind::Update => self.config.filter.judge(flow),
+            EventKind::Destroy => self.config.filter.judge_end(flow),
+        };
+        if let Verdict::Excluded(step) = verdict {
+            self.kernel_stats.events_filtered = self.kernel_stats.events_filtered.wrapping_add(1);
+            if may_be_cached(step) {
+                self.resync.passed_over(flow, &mut self.internal, &mut self.sync);
+            }
+            return;
+        }
         if kind == EventKind::Destroy {
             self.resync.saw_end(flow);
         }
@@ -81,16 +93,22 @@ impl Engine {
     }
 
     fn handle_dumped(&mut self, dump: DumpId, flow: &Flow) {
+        let verdict = self.config.filter.judge(flow);
         if self.resync.owns(dump) {
             let now_secs = self.now.whole_secs();
-            if self
-                .resync
-                .dumped(flow, &mut self.internal, &mut self.sync, now_secs)
-                == Change::Full
-            {
-                self.report_internal_full();
+            let (internal, sync) = (&mut self.internal, &mut self.sync);
+            match verdict {
+                Verdict::Kept => {
+                    if self.resync.dumped(flow, internal, sync, now_secs) == Change::Full {
+                        self.report_internal_full();
+                    }
+                }
+                Verdict::Excluded(step) if may_be_cached(step) => {
+                    self.resync.dumped_in_vain(flow, internal, sync);
+                }
+                Verdict::Excluded(_) => {}
             }
-        } else if self.flush.owns(dump) {
+        } else if self.flush.owns(dump) && verdict == Verdict::Kept {
             self.flush.dumped(flow);
         }
     }
@@ -165,4 +183,10 @@ impl Engine {
             });
         }
     }
+}
+
+/// Returns whether a flow that is excluded can be in the cache: a state changes, protocol and
+/// addresses do not.
+fn may_be_cached(excluded_by: Step) -> bool {
+    excluded_by.set == SetName::State
 }

@@ -19,6 +19,7 @@ use core::cmp::Reverse;
 
 use crate::cache::{Change, ExternalCache, FlowId, FlowKey, InternalCache, Liveness};
 use crate::config::Config;
+use crate::filter::Verdict;
 use crate::flow::Flow;
 use crate::input::{ClientId, Errno, EventKind, RequestFailure};
 use crate::output::{Batch, FlowName, FlowRequest};
@@ -285,7 +286,7 @@ impl Commit {
         }
     }
 
-    /// The kernel has the flow: so has the internal cache, without news for the peer.
+    /// The kernel has the flow: so has the internal cache, if the filter keeps it, without news for the peer.
     fn succeeded(&mut self, creation: &Flow, cx: &mut Context<'_>) {
         self.committed = self.committed.saturating_add(1);
         cx.stats.created = cx.stats.created.saturating_add(1);
@@ -299,7 +300,8 @@ impl Commit {
     }
 
     fn file(&mut self, kind: EventKind, flow: &Flow, cx: &mut Context<'_>) {
-        if cx.internal.apply(kind, flow, cx.now.whole_secs()) == Change::Full {
+        let is_kept = cx.config.filter.judge(flow) == Verdict::Kept;
+        if is_kept && cx.internal.apply(kind, flow, cx.now.whole_secs()) == Change::Full {
             self.unfiled = self.unfiled.saturating_add(1);
         }
     }

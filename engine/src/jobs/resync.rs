@@ -140,11 +140,7 @@ impl Resync {
         sync: &mut Sync,
         now_secs: u32,
     ) -> Change {
-        if flow.id.is_some_and(|id| self.tombstones.contains(&id)) {
-            return Change::Nothing;
-        }
-        let known = internal.find(&FlowKey::of(flow));
-        if known.is_some_and(|id| internal.generation(id) == self.generation) {
+        if self.is_outdated(flow, internal) {
             return Change::Nothing;
         }
         let no_news = match self.announce {
@@ -159,6 +155,37 @@ impl Resync {
             }
         }
         change
+    }
+
+    /// Takes an entry of the dump that its state keeps out of the cache.
+    pub(crate) fn dumped_in_vain(&self, flow: &Flow, internal: &mut InternalCache, sync: &mut Sync) {
+        if !self.is_outdated(flow, internal) {
+            self.passed_over(flow, internal, sync);
+        }
+    }
+
+    /// Returns whether an event has said more than this entry of the dump.
+    fn is_outdated(&self, flow: &Flow, internal: &InternalCache) -> bool {
+        let has_ended = flow.id.is_some_and(|id| self.tombstones.contains(&id));
+        let known = internal.find(&FlowKey::of(flow));
+        has_ended || known.is_some_and(|id| internal.generation(id) == self.generation)
+    }
+
+    /// Notes that the kernel spoke of a flow that its state keeps out of the cache.
+    ///
+    /// What is cached under its tuple is the same flow in the last state that was kept, and stays
+    /// until its end; or it is another one, whose end nobody told.
+    pub(crate) fn passed_over(&self, flow: &Flow, internal: &mut InternalCache, sync: &mut Sync) {
+        let known = internal.find(&FlowKey::of(flow));
+        let Some(id) = known.filter(|id| internal.liveness(*id) != Liveness::Dead) else {
+            return;
+        };
+        if internal.is_another(id, flow) {
+            internal.kill(id);
+            sync.enqueue(id, internal);
+        } else {
+            self.saw(id, internal);
+        }
     }
 
     /// Goes on to the flows that the dump lacked.

@@ -78,10 +78,8 @@ pub enum LinkStatus {
 /// Counters of the netlink sockets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetlinkStats {
-    /// Events received, before any filter.
+    /// Events received, before the daemon's filter.
     pub events: u64,
-    /// Events that a filter dropped.
-    pub events_filtered: u64,
     /// Events of a type that should not occur.
     pub events_unknown: u64,
     /// Reads of the event socket that failed, overruns included.
@@ -141,6 +139,7 @@ fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
         ("attributes_unknown", receive.unknown_attributes),
         ("resend_queue_overflowed", overflowed),
         ("kernel_events", kernel.events),
+        ("kernel_events_filtered", kernel.events_filtered),
         ("kernel_overruns", kernel.overruns),
         ("kernel_resyncs", kernel.resyncs),
         ("kernel_dumps_failed", kernel.dumps_failed),
@@ -254,7 +253,7 @@ fn runtime(out: &mut Vec<u8>, engine: &Statistics, shell: &ShellStats) -> io::Re
     let netlink = &shell.netlink;
     write!(out, "\n\nnetlink stats:\n")?;
     writeln!(out, "\tevents received:\t{:>20}", netlink.events)?;
-    writeln!(out, "\tevents filtered:\t{:>20}", netlink.events_filtered)?;
+    writeln!(out, "\tevents filtered:\t{:>20}", engine.kernel.events_filtered)?;
     writeln!(out, "\tevents unknown type:\t\t{:>12}", netlink.events_unknown)?;
     writeln!(out, "\tcatch event failed:\t\t{:>12}", netlink.events_failed)?;
     writeln!(out, "\tdump unknown type:\t\t{:>12}", netlink.dump_unknown)?;

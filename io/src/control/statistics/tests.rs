@@ -74,6 +74,10 @@ fn node_a() -> (Statistics, ShellStats) {
             ..QueueStats::default()
         },
         resend_queue: Some(Box::default()),
+        kernel: KernelStats {
+            events_filtered: 2,
+            ..KernelStats::default()
+        },
         ..Statistics::default()
     };
     let shell = ShellStats {
@@ -85,7 +89,6 @@ fn node_a() -> (Statistics, ShellStats) {
         )],
         netlink: NetlinkStats {
             events: 43,
-            events_filtered: 2,
             buffer_len: 2_097_152,
             ..NetlinkStats::default()
         },
@@ -175,6 +178,7 @@ fn a_full_cache_shows_what_it_refused() {
 fn lost_events_read_as_captured() {
     let engine = Statistics {
         kernel: KernelStats {
+            events_filtered: 1,
             overruns: 3,
             resyncs: 1,
             ..KernelStats::default()
@@ -184,7 +188,6 @@ fn lost_events_read_as_captured() {
     let shell = ShellStats {
         netlink: NetlinkStats {
             events: 358,
-            events_filtered: 1,
             events_failed: 3,
             buffer_len: 262_144,
             ..NetlinkStats::default()
@@ -295,12 +298,14 @@ fn what_was_lost_and_why_has_a_line_each() {
     let mut engine = Statistics::default();
     engine.receive.lost = 3;
     engine.kernel.ghosts = 2;
+    engine.kernel.events_filtered = 7;
     engine.commit.failed = 5;
     engine.commit.failed_by_errno = vec![(2, 1), (12, 4)];
     let text = rendered(StatsTopic::Counters, &engine, &ShellStats::default());
     for line in [
         "messages_lost 3",
         "kernel_ghosts 2",
+        "kernel_events_filtered 7",
         "commit_failed 5",
         "commit_errno_2 1",
         "commit_errno_12 4",
