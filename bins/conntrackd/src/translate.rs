@@ -16,7 +16,7 @@ use conf_grammar::{
 };
 use engine::config::{FtfwConfig, Limits, NotrackConfig, StartupResync, TcpWindowTracking};
 use engine::input::Table;
-use io::ctnetlink::Delivery;
+use io::ctnetlink::{Delivery, EventFilter};
 use io::event_loop::KernelOptions;
 use io::link::LinkSpec;
 use io::process::log;
@@ -201,6 +201,7 @@ fn kernel_options(general: &General) -> KernelOptions {
         } else {
             Delivery::BestEffort
         },
+        event_filter: EventFilter::default(),
     }
 }
 

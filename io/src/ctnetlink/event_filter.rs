@@ -1,119 +1,106 @@
 //! Which events the kernel does not even queue for us: a classic BPF program.
 //!
-//! What it drops costs no space in the socket's receive buffer. Without it, a commit of a million
-//! flows would overrun our own event socket with what we did ourselves.
+//! What it drops costs no space in the socket's receive buffer, and no CPU of ours. Two kinds of
+//! events are not wanted: those of our own requests, for a commit of a million flows would overrun
+//! our own event socket; and those of flows that the operator's filter excludes, if it is to work in
+//! the kernel. The engine judges every flow again, so a program may keep what it cannot decide, but
+//! never drop what the engine would keep.
 
+mod assembler;
+mod flows;
+#[cfg(test)]
+mod interpreter;
+
+use engine::filter::Filter;
 use socket2::SockFilter;
+
+use assembler::{Assembler, DROP, Instruction, KEEP, Label, Load, Test};
+
+/// Most instructions that the kernel takes (`BPF_MAXINSNS` of linux/bpf_common.h).
+const LEN_MAX: usize = 4096;
+/// How many of them are left to [`EventFilter::ignoring`]: eight port ids, and more than that once
+/// far jumps are counted.
+const LEN_FOR_PORT_IDS: usize = 32;
 
 /// Offset of `nlmsg_pid` in `struct nlmsghdr`, with which every event begins.
 const NLMSG_PID_OFFSET: u32 = 12;
 
-// linux/filter.h, linux/bpf_common.h
-const LOAD_WORD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
-const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-const DROP: u32 = 0;
-const KEEP: u32 = u32::MAX;
-
-/// A program for the event socket, that is run on every event before it is queued.
+/// A program for the event socket, that is run on every event before it is queued; the default
+/// keeps all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventFilter {
-    program: Vec<Instruction>,
+    code: Assembler,
+    entry: Label,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Instruction {
-    code: u16,
-    /// Instructions to skip if the comparison holds.
-    jump_true: u8,
-    /// Instructions to skip if it does not.
-    jump_false: u8,
-    operand: u32,
+/// A filter needs a longer program than the kernel takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the filter takes {len} instructions, the kernel takes {max}: \
+     join addresses to networks, or write `Filter From Userspace`"
+)]
+pub struct FilterTooLong {
+    /// Its length in instructions.
+    pub len: usize,
+    /// The most it may have.
+    pub max: usize,
+}
+
+impl Default for EventFilter {
+    fn default() -> Self {
+        let mut code = Assembler::default();
+        let entry = code.ret(KEEP);
+        Self { code, entry }
+    }
 }
 
 impl EventFilter {
-    /// Returns the filter that drops what the sockets with these port ids cause.
-    #[must_use]
-    pub fn ignoring(port_ids: &[u32]) -> Self {
-        let mut program = vec![Instruction::plain(LOAD_WORD, NLMSG_PID_OFFSET)];
-        for port_id in port_ids {
-            program.push(Instruction {
-                code: JUMP_IF_EQUAL,
-                jump_true: 0,
-                jump_false: 1,
-                // The header is in host order, but loads are big-endian.
-                operand: u32::from_be_bytes(port_id.to_ne_bytes()),
-            });
-            program.push(Instruction::plain(RETURN, DROP));
+    /// Returns the program that drops the events of flows that `filter` excludes, and of nothing
+    /// else. The end of a flow is dropped only if `filter` excludes it in every state.
+    ///
+    /// # Errors
+    /// It is too long for the kernel.
+    pub fn keeping(filter: &Filter) -> Result<Self, FilterTooLong> {
+        let mut code = Assembler::default();
+        let entry = flows::program(&mut code, filter);
+        let (len, max) = (code.len(), LEN_MAX.saturating_sub(LEN_FOR_PORT_IDS));
+        if len <= max {
+            Ok(Self { code, entry })
+        } else {
+            Err(FilterTooLong { len, max })
         }
-        program.push(Instruction::plain(RETURN, KEEP));
-        Self { program }
+    }
+
+    /// Makes it drop also what the sockets with these port ids cause.
+    #[must_use]
+    pub fn ignoring(mut self, port_ids: &[u32]) -> Self {
+        if port_ids.is_empty() {
+            return self;
+        }
+        let drop = self.code.ret(DROP);
+        for port_id in port_ids {
+            self.entry = self
+                .code
+                .branch(Test::Equal, in_host_order(*port_id), drop, self.entry);
+        }
+        self.entry = self.code.load(Load::Word(NLMSG_PID_OFFSET), self.entry);
+        self
     }
 
     /// Returns the program as the socket takes it.
     pub(super) fn program(&self) -> Vec<SockFilter> {
-        let instructions = self.program.iter();
+        let instructions = self.code.instructions();
         instructions
-            .map(|it| SockFilter::new(it.code, it.jump_true, it.jump_false, it.operand))
+            .map(|it: &Instruction| SockFilter::new(it.code, it.jump_true, it.jump_false, it.operand))
             .collect()
     }
 }
 
-impl Instruction {
-    const fn plain(code: u16, operand: u32) -> Self {
-        Self {
-            code,
-            jump_true: 0,
-            jump_false: 0,
-            operand,
-        }
-    }
+/// Returns what the load of a word finds where a header has `number`: headers are in host order,
+/// but loads are big-endian.
+const fn in_host_order(number: u32) -> u32 {
+    u32::from_be_bytes(number.to_ne_bytes())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Runs the program on a message, as the kernel does.
-    fn keeps(filter: &EventFilter, message: &[u8]) -> bool {
-        let mut accumulator = 0;
-        let mut at = 0;
-        loop {
-            let it = filter.program[at];
-            at += 1;
-            match it.code {
-                LOAD_WORD => {
-                    let start = it.operand as usize;
-                    accumulator = u32::from_be_bytes(message[start..start + 4].try_into().unwrap());
-                }
-                JUMP_IF_EQUAL if accumulator == it.operand => at += usize::from(it.jump_true),
-                JUMP_IF_EQUAL => at += usize::from(it.jump_false),
-                RETURN => return it.operand != DROP,
-                code => panic!("instruction {code:#x} is not known"),
-            }
-        }
-    }
-
-    fn message_of(port_id: u32) -> Vec<u8> {
-        let mut message = vec![0xff; 20];
-        message[12..16].copy_from_slice(&port_id.to_ne_bytes());
-        message
-    }
-
-    #[test]
-    fn what_the_given_sockets_cause_is_dropped() {
-        let filter = EventFilter::ignoring(&[0x1234_5678, 77]);
-        for (port_id, is_kept) in [(0x1234_5678, false), (77, false), (0, true), (0x7856_3412, true)] {
-            assert_eq!(
-                keeps(&filter, &message_of(port_id)),
-                is_kept,
-                "port id {port_id:#x}"
-            );
-        }
-    }
-
-    #[test]
-    fn without_sockets_everything_is_kept() {
-        assert!(keeps(&EventFilter::ignoring(&[]), &message_of(0)));
-    }
-}
+mod tests;

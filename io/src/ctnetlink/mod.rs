@@ -24,7 +24,7 @@ mod socket;
 mod uapi;
 
 pub use decode::{Body, DecodeError, DecodeErrorKind, Message, Messages, TableStats, messages};
-pub use event_filter::EventFilter;
+pub use event_filter::{EventFilter, FilterTooLong};
 pub use socket::{
     Cause, Datagrams, Delivery, DumpEntry, DumpProgress, DumpSocket, EventRead, EventSocket,
     EventSocketOptions, NetlinkError, Operation, RequestSocket,

@@ -22,7 +22,7 @@ const EVENT_COST: usize = 1280;
 const EIO: Errno = Errno(5);
 
 /// How the kernel is listened to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelOptions {
     /// Size of the event socket's buffer in bytes, as the kernel reports it, if not the system's
     /// (`NetlinkBufferSize`).
@@ -33,6 +33,8 @@ pub struct KernelOptions {
     pub tables: Table,
     /// What the kernel does with events for which there is no room (`NetlinkEventsReliable`).
     pub delivery: Delivery,
+    /// Which events are kept, but for those of our own requests (`Filter From Kernelspace`).
+    pub event_filter: EventFilter,
 }
 
 /// The sockets to the kernel's connection tracking.
@@ -73,13 +75,14 @@ impl Kernel {
     /// No permission, or no support in the kernel.
     pub fn open(options: &KernelOptions) -> Result<Self, NetlinkError> {
         let requests = RequestSocket::open()?;
+        // The engine knows what its own requests did: their echo would only overrun the socket
+        // during a commit.
+        let filter = options.event_filter.clone().ignoring(&[requests.port_id()]);
         let events = EventSocket::open(&EventSocketOptions {
             buffer_len: options.buffer_len,
             tables: options.tables,
             delivery: options.delivery,
-            // The engine knows what its own requests did: their echo would only overrun the socket
-            // during a commit.
-            filter: &EventFilter::ignoring(&[requests.port_id()]),
+            filter: &filter,
         })?;
         Ok(Self {
             decoder: EventDecoder::new(requests.port_id()),

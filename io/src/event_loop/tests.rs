@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::control::ask;
-use crate::ctnetlink::{Delivery, RequestSocket};
+use crate::ctnetlink::{Delivery, EventFilter, RequestSocket};
 use crate::link::{Buffers, Checksum, InterfaceSpec, Link, LinkSpec, TransportSpec, UdpSpec};
 use crate::testing::{enter_namespace, ip, run};
 
@@ -178,6 +178,7 @@ fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -
         buffer_len_max: 8 * 1024 * 1024,
         tables: Table::Flows,
         delivery: Delivery::BestEffort,
+        event_filter: EventFilter::default(),
     })
     .unwrap();
     let options = Options {

@@ -18,7 +18,7 @@ pub(crate) fn subscribe(tables: Table, buffer_len: Option<usize>, ignored: &[u32
         buffer_len,
         tables,
         delivery: Delivery::BestEffort,
-        filter: &EventFilter::ignoring(ignored),
+        filter: &EventFilter::default().ignoring(ignored),
     })
     .unwrap()
 }
@@ -173,7 +173,7 @@ fn with_reliable_delivery_no_end_of_a_flow_is_lost() {
             buffer_len: Some(64 << 10),
             tables: Table::Flows,
             delivery: Delivery::Reliable,
-            filter: &EventFilter::ignoring(&[]),
+            filter: &EventFilter::default(),
         })
         .unwrap();
         let mut socket = RequestSocket::open().unwrap();

@@ -264,7 +264,7 @@ fn without_the_capability_the_error_says_what_is_needed() {
             buffer_len: None,
             tables: Table::Flows,
             delivery: Delivery::BestEffort,
-            filter: &EventFilter::ignoring(&[]),
+            filter: &EventFilter::default(),
         });
         assert_eq!(
             error.map(|_| ()).unwrap_err().to_string(),

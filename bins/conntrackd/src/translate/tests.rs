@@ -59,6 +59,7 @@ fn a_silent_file_gets_the_defaults() {
         buffer_len_max: bytes(8),
         tables: Table::Flows,
         delivery: Delivery::BestEffort,
+        event_filter: EventFilter::default(),
     };
     assert_eq!(settings.kernel.value, kernel);
     assert_eq!(settings.scheduler.value, Policy::Favoured);
