@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use conf_grammar::{Diagnostic, Dialect, Severity};
+use conf_grammar::{Diagnostic, Dialect, FilterPlace, Severity};
 use engine::Seed;
 use engine::config::LinkConfig;
 use io::clock;
-use io::ctnetlink::{Delivery, Operation};
+use io::ctnetlink::{Delivery, EventFilter, Operation};
 use io::event_loop::{Kernel, Options, Parts, Shell, StartError};
 use io::link::Link;
 use io::process::background::WaitingParent;
@@ -121,16 +121,7 @@ fn start<'a>(
         operator.warn(file.error_at(settings.scheduler.location, error));
     }
     detach_from_place().context("can't leave the place the daemon was started at")?;
-    let kernel = Kernel::open(&settings.kernel.value).map_err(|error| {
-        let clause = settings
-            .kernel
-            .location
-            .filter(|_| error.operation == Operation::SetBuffer);
-        file.error_at(clause, error)
-    })?;
-    if settings.kernel.value.delivery == Delivery::Reliable {
-        operator.notice("reliable ctnetlink event delivery is ENABLED.");
-    }
+    let kernel = open_kernel(file, &settings, operator)?;
     operator.notice(format_args!(
         "netlink event socket buffer size has been set to {} bytes",
         kernel.buffer_len()
@@ -160,6 +151,41 @@ fn start<'a>(
     shell.host().notice("initialization completed");
     serve(shell.host(), parent)?;
     Ok((lock, shell))
+}
+
+/// Opens the sockets to the kernel and tells how events come.
+fn open_kernel(file: &ConfigFile, settings: &Settings, operator: &mut Operator) -> anyhow::Result<Kernel> {
+    let mut filter_place = settings.filter_place.value;
+    let mut options = settings.kernel.value.clone();
+    let mut opened = Kernel::open(&options);
+    if let Err(error) = &opened
+        && error.operation == Operation::SetFilter
+        && filter_place == FilterPlace::Kernelspace
+    {
+        let problem =
+            format!("{error}; the daemon filters alone (net.core.optmem_max limits what a filter may take)");
+        operator.warn(file.error_at(settings.filter_place.location, problem));
+        options.event_filter = EventFilter::default();
+        filter_place = FilterPlace::Userspace;
+        opened = Kernel::open(&options);
+    }
+    let kernel = opened.map_err(|error| {
+        let clause = settings
+            .kernel
+            .location
+            .filter(|_| error.operation == Operation::SetBuffer);
+        file.error_at(clause, error)
+    })?;
+    if options.delivery == Delivery::Reliable {
+        operator.notice("reliable ctnetlink event delivery is ENABLED.");
+    }
+    if !settings.engine.filter.is_empty() {
+        operator.notice(match filter_place {
+            FilterPlace::Userspace => "using user-space event filtering",
+            FilterPlace::Kernelspace => "using kernel-space event filtering",
+        });
+    }
+    Ok(kernel)
 }
 
 /// Tells whoever waits that the daemon serves.

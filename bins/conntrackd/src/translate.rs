@@ -4,6 +4,7 @@
 //! carry out is an error with its place: a firewall that silently does less than its configuration
 //! says is worse than one that does not start.
 
+pub(crate) mod filter;
 mod links;
 mod refusals;
 
@@ -12,9 +13,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conf_grammar::{
-    Config, Diagnostic, Facility, General, Location, Mode, Running, SchedulerClass, Spanned, SyncConfig,
+    Config, Diagnostic, Facility, FilterPlace, General, Location, Mode, Running, SchedulerClass, Span,
+    Spanned, SyncConfig,
 };
 use engine::config::{FtfwConfig, Limits, NotrackConfig, StartupResync, TcpWindowTracking};
+use engine::filter::Filter;
 use engine::input::Table;
 use io::ctnetlink::{Delivery, EventFilter};
 use io::event_loop::KernelOptions;
@@ -52,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) links: Vec<Placed<LinkSpec>>,
     /// How the kernel is listened to.
     pub(crate) kernel: Placed<KernelOptions>,
+    /// Where events are filtered.
+    pub(crate) filter_place: Placed<FilterPlace>,
     /// Events and datagrams in one turn of the loop.
     pub(crate) event_iteration_limit: NonZeroU32,
     /// Where clients find us.
@@ -89,19 +94,22 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
         return Err(unsupported.0);
     };
     unsupported.sync(sync);
+    let general = &config.general;
+    let filter = filter::filter(&general.filter);
+    let event_filter = event_filter(&filter, &general.filter.place, &mut unsupported);
     let mode = mode(&sync.mode, &mut unsupported);
     let (links, default_link) = links::links(&sync.links, &mut unsupported);
     let (Some(mode), []) = (mode, &unsupported.0[..]) else {
         return Err(unsupported.0);
     };
-    let general = &config.general;
     Ok(Settings {
-        engine: engine_config(general, sync, mode, default_link),
+        engine: engine_config(general, sync, filter, mode, default_link),
         links,
         kernel: Placed {
-            value: kernel_options(general),
+            value: kernel_options(general, event_filter),
             location: general.netlink_buffer_size.location(),
         },
+        filter_place: placed(&general.filter.place),
         event_iteration_limit: at_least_one(general.event_iteration_limit.value),
         control_socket: placed(&general.unix_path),
         lock_file: placed(&general.lock_file),
@@ -114,6 +122,17 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
             ServiceManager::Ignored
         },
     })
+}
+
+/// Returns the program that filters in the kernel; one that keeps everything unless it is wanted.
+fn event_filter(filter: &Filter, place: &Spanned<FilterPlace>, refusals: &mut Refusals) -> EventFilter {
+    match place.value {
+        FilterPlace::Userspace => EventFilter::default(),
+        FilterPlace::Kernelspace => EventFilter::keeping(filter).unwrap_or_else(|error| {
+            refusals.filter_too_long(place.span.unwrap_or(Span::START), &error);
+            EventFilter::default()
+        }),
+    }
 }
 
 /// Returns the mode, `None` if it is refused.
@@ -160,13 +179,14 @@ fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::conf
 fn engine_config(
     general: &General,
     sync: &SyncConfig,
+    filter: Filter,
     mode: engine::config::Mode,
     default_link: u8,
 ) -> engine::config::Config {
     let secs = |secs: u32| Duration::from_secs(secs.into());
     engine::config::Config {
         mode,
-        filter: engine::filter::Filter::default(),
+        filter,
         cache_len_max: at_least_one(general.hash_limit.value),
         commit_timeout_secs: sync.commit_timeout_secs.value.and_then(NonZeroU32::new),
         purge_timeout: secs(sync.purge_timeout_secs.value),
@@ -184,7 +204,7 @@ fn engine_config(
 }
 
 /// The buffer grows only where the file leaves the choice to us, or says how far.
-fn kernel_options(general: &General) -> KernelOptions {
+fn kernel_options(general: &General, event_filter: EventFilter) -> KernelOptions {
     let given = general.netlink_buffer_size.value;
     let len = given.unwrap_or(EVENT_BUFFER_LEN);
     let max = match (general.netlink_buffer_size_max.span, given) {
@@ -201,7 +221,7 @@ fn kernel_options(general: &General) -> KernelOptions {
         } else {
             Delivery::BestEffort
         },
-        event_filter: EventFilter::default(),
+        event_filter,
     }
 }
 

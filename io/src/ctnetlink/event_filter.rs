@@ -35,10 +35,7 @@ pub struct EventFilter {
 
 /// A filter needs a longer program than the kernel takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the filter takes {len} instructions, the kernel takes {max}: \
-     join addresses to networks, or write `Filter From Userspace`"
-)]
+#[error("the filter takes {len} instructions of the kernel's {max}")]
 pub struct FilterTooLong {
     /// Its length in instructions.
     pub len: usize,

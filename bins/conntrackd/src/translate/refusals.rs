@@ -1,6 +1,7 @@
 //! Clauses that this version cannot carry out.
 
-use conf_grammar::{Code, Config, Diagnostic, ExpectationSync, General, Span, Spanned, SyncConfig};
+use conf_grammar::{Code, Config, Diagnostic, ExpectationSync, Span, Spanned, SyncConfig};
+use io::ctnetlink::FilterTooLong;
 
 /// What cannot be carried out, in the order in which it was found.
 #[derive(Default)]
@@ -17,22 +18,19 @@ impl Refusals {
         );
     }
 
+    /// Adds that the program of a filter does not fit into the kernel.
+    pub(super) fn filter_too_long(&mut self, place: Span, error: &FilterTooLong) {
+        let help = "join addresses to networks, or write `Filter From Userspace`";
+        let refusal = Diagnostic::error(Code::KernelFilterFull, place, error.to_string());
+        self.0.push(refusal.with_help(help));
+    }
+
     /// Adds what holds for every running mode.
     pub(super) fn general(&mut self, config: &Config) {
-        let General {
-            poll_secs, filter, ..
-        } = &config.general;
+        let poll_secs = &config.general.poll_secs;
         if poll_secs.value.is_some() {
             let help = "remove the clause: events tell more than a table that is read from time to time";
             self.add("`PollSecs`", poll_secs.span, help);
-        }
-        let filter_span = [
-            filter.protocols.as_ref().map(|set| set.policy.span),
-            filter.addresses.as_ref().map(|set| set.policy.span),
-            filter.tcp_states.as_ref().map(|set| set.policy.span),
-        ];
-        if let Some(span) = filter_span.into_iter().flatten().next() {
-            self.add("`Filter`", span, "without it every flow is replicated");
         }
         if let Some(helper) = config.helpers.types.first() {
             let help = "without it helpers of the kernel still work";

@@ -42,7 +42,7 @@ fn a_silent_file_gets_the_defaults() {
                 resend_queue_len_max: NonZeroU32::new(131_072).unwrap(),
                 startup_resync: StartupResync::Off,
             }),
-            filter: engine::filter::Filter::default(),
+            filter: Filter::default(),
             cache_len_max: NonZeroU32::new(1000).unwrap(),
             commit_timeout_secs: None,
             purge_timeout: Duration::from_secs(60),
@@ -62,6 +62,7 @@ fn a_silent_file_gets_the_defaults() {
         event_filter: EventFilter::default(),
     };
     assert_eq!(settings.kernel.value, kernel);
+    assert_eq!(settings.filter_place.value, FilterPlace::Userspace);
     assert_eq!(settings.scheduler.value, Policy::Favoured);
     assert_eq!(
         settings.lock_file.value,
@@ -221,7 +222,6 @@ fn the_event_buffer_grows_only_where_the_file_leaves_room() {
 #[test]
 fn what_cannot_be_carried_out_is_refused_with_its_line() {
     let tcp = UDP.replace("UDP", "TCP");
-    let filter = "Filter From Userspace {\nProtocol Accept {\nTCP\n}\n}";
     for (config, want) in [
         (
             config("Mode ALARM {\n}", UDP, "", ""),
@@ -244,7 +244,6 @@ fn what_cannot_be_carried_out_is_refused_with_its_line() {
             config(FTFW, UDP, "", "PollSecs 15"),
             "17: `PollSecs` is not supported yet",
         ),
-        (config(FTFW, UDP, "", filter), "18: `Filter` is not supported yet"),
     ] {
         assert_eq!(refused(&config), [want]);
     }
@@ -269,4 +268,17 @@ fn a_file_without_replication_is_refused() {
         refused(&config),
         ["1: a configuration without section `Sync` is not supported yet"]
     );
+}
+
+#[test]
+fn a_filter_in_the_kernel_becomes_a_program() {
+    let sets = "{\nState Ignore {\nTIME_WAIT\nfor TCP\n}\n}";
+    let settings = |place| with_general(&format!("Filter From {place} {sets}"));
+    let (user, kernel) = (settings("Userspace"), settings("Kernelspace"));
+    assert_eq!(user.engine.filter, kernel.engine.filter);
+    assert!(!user.engine.filter.is_empty());
+    assert_eq!(user.kernel.value.event_filter, EventFilter::default());
+    assert_ne!(kernel.kernel.value.event_filter, EventFilter::default());
+    assert_eq!(kernel.filter_place.value, FilterPlace::Kernelspace);
+    assert_eq!(kernel.filter_place.location.map(|at| at.line), Some(17));
 }
