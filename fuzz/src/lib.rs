@@ -5,8 +5,10 @@
 //! fuzz/README.md, let libFuzzer look for more.
 
 mod bytes;
+mod configuration;
 mod decoders;
 mod operations;
 
+pub use configuration::configuration;
 pub use decoders::{control_request, ctnetlink_datagram, wire_datagram, wire_payload};
 pub use operations::cache_operations;

@@ -5,7 +5,12 @@ use std::path::Path;
 
 /// Runs `target` over the files of its folder.
 fn replay(name: &str, target: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    replay_folder(&format!("corpus/{name}"), target);
+}
+
+/// Runs `target` over the files of a folder, which is given from that of this package.
+fn replay_folder(name: &str, target: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let mut n_files = 0;
     for entry in fs::read_dir(&folder).expect("the corpus has a folder for each target") {
         let path = entry.expect("the folder can be read").path();
@@ -21,6 +26,12 @@ fn replay(name: &str, target: fn(&[u8])) {
 #[test]
 fn no_operations_on_a_table_panic() {
     replay("cache_operations", fuzz::cache_operations);
+}
+
+#[test]
+fn no_configuration_panics() {
+    replay("configuration", fuzz::configuration);
+    replay_folder("../conf-grammar/tests/samples", fuzz::configuration);
 }
 
 #[test]
