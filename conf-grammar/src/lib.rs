@@ -42,7 +42,7 @@ use std::path::PathBuf;
 
 pub use diagnose::{Code, Diagnostic, Related, Severity, render, render_json, sort};
 pub use dialect::Dialect;
-pub use migrate::{Change, Migration, migrate};
+pub use migrate::{Change, Migration, migrate, migrate_with};
 pub use model::{
     Config, ExpectationSync, Facility, Filter, FilterPlace, FilterSet, General, Helper, HelperL3, HelperL4,
     HelperPolicy, Helpers, Interface, Link, LinkSet, Links, Mode, MulticastGroup, Network, Policy, Running,

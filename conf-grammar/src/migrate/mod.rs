@@ -70,9 +70,15 @@ pub struct Change {
 /// assert_eq!(migration.changes.len(), 2);
 /// ```
 pub fn migrate(file_name: &str, source: &[u8]) -> Migration {
-    let outcome = crate::parse(file_name, source);
+    migrate_with(file_name, source, Dialect::Strict)
+}
+
+/// Rewrites a file like [`migrate`] that was written in a language of choice; what only the stock
+/// dialect accepts is no matter of age and stays.
+pub fn migrate_with(file_name: &str, source: &[u8], dialect: Dialect) -> Migration {
+    let outcome = crate::parse_with(file_name, source, dialect);
     let (text, changes) = match std::str::from_utf8(source) {
-        Ok(source) if !outcome.has_errors() => rewrite(source),
+        Ok(source) if !outcome.has_errors() => rewrite(source, dialect),
         Ok(_) | Err(_) => (None, Vec::new()),
     };
     Migration {
@@ -82,11 +88,11 @@ pub fn migrate(file_name: &str, source: &[u8]) -> Migration {
     }
 }
 
-fn rewrite(source: &str) -> (Option<String>, Vec<Change>) {
+fn rewrite(source: &str, dialect: Dialect) -> (Option<String>, Vec<Change>) {
     const BYTE_ORDER_MARK: char = '\u{FEFF}';
     let bare = source.strip_prefix(BYTE_ORDER_MARK).unwrap_or(source);
     let text = Text::decode(bare.as_bytes());
-    let file = parse::read(bare.as_bytes(), &mut Sink::new(Dialect::Strict));
+    let file = parse::read(bare.as_bytes(), &mut Sink::new(dialect));
     let (Some(file), Ok(page)) = (file, Page::new(&text)) else {
         return (None, Vec::new());
     };
