@@ -9,9 +9,8 @@ use std::net::IpAddr;
 use netlink_packet_core::NlasIterator;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
-use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 
-use super::socket::ip_addr;
+use super::address::local_addresses;
 
 /// Larger than the description of any interface, virtual functions and statistics included.
 const BUFFER_LEN: usize = 64 * 1024;
@@ -76,9 +75,9 @@ impl Interface {
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn carrying(address: IpAddr) -> io::Result<Option<String>> {
-        let mut addresses = getifaddrs()?;
-        let is_carrier = |of: &InterfaceAddress| of.address.as_ref().and_then(ip_addr) == Some(address);
-        Ok(addresses.find(is_carrier).map(|carrier| carrier.interface_name))
+        let mut known = local_addresses()?.into_iter();
+        let carrier = known.find(|known| known.address == Some(address));
+        Ok(carrier.map(|carrier| carrier.interface))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The dedicated links to the peers.
 
+mod address;
 mod counters;
 mod datagram;
 mod error;
@@ -8,6 +9,7 @@ mod multicast;
 mod socket;
 mod udp;
 
+pub use address::{LocalAddress, local_addresses};
 pub use counters::{DirectionCounters, LinkCounters};
 pub use error::LinkError;
 pub use interface::{Change, Interface, InterfaceWatch, WatchRead};

@@ -1,12 +1,31 @@
-//! The kernel's switch for connection-tracking events.
+//! Settings of the kernel below `/proc/sys`.
 //!
-//! With `nf_conntrack_events=2` a flow that was created while nobody listened never sends an event:
-//! it would be replicated once and never updated or deleted. Only 1 is right for replication.
+//! The switch for connection-tracking events is the only one that is changed. With
+//! `nf_conntrack_events=2` a flow that was created while nobody listened never sends an event: it would
+//! be replicated once and never updated or deleted. Only 1 is right for replication.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::{fs, io};
 
 const EVENTS: &str = "/proc/sys/net/netfilter/nf_conntrack_events";
+
+/// Returns how many flows the kernel's table takes; `None` if the kernel tracks no connections yet.
+#[must_use]
+pub fn table_len_max() -> Option<u32> {
+    let text = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").ok()?;
+    text.trim().parse().ok()
+}
+
+/// Returns whether programs may use addresses of that family which this machine does not have.
+#[must_use]
+pub fn may_use_foreign_addresses(family: IpAddr) -> bool {
+    let path = match family {
+        IpAddr::V4(_) => "/proc/sys/net/ipv4/ip_nonlocal_bind",
+        IpAddr::V6(_) => "/proc/sys/net/ipv6/ip_nonlocal_bind",
+    };
+    fs::read_to_string(path).is_ok_and(|text| text.trim() != "0")
+}
 
 /// What was found and done.
 #[derive(Debug)]
