@@ -13,7 +13,7 @@ fn an_address_of_another_machine_is_refused() -> Result<()> {
     refused(
         "IPv4_address 192.168.77.1",
         "IPv4_address 192.0.2.1",
-        "UDP",
+        "IPv4_address",
         "address 192.0.2.1 is not on this machine",
     )
 }
@@ -23,7 +23,7 @@ fn a_missing_interface_is_refused() -> Result<()> {
     refused(
         "Interface sync0",
         "Interface nosuch0",
-        "UDP",
+        "Interface",
         "interface `nosuch0` does not exist",
     )
 }
@@ -133,18 +133,19 @@ fn refused_beside_another(edits: &[(&str, &str)], clause: &str, cause: &str) -> 
     })
 }
 
-/// One error line says `cause` and points at a line of `conf` that starts with `clause`.
+/// One error says `cause` and points, in its line or in the next, at a line of `conf` that starts with `clause`.
 fn ensure_says(printed: &str, conf: &str, clause: &str, cause: &str) -> Result<()> {
-    let mut errors = printed
-        .lines()
-        .filter(|line| line.contains("[ERROR]") && line.contains(cause));
-    let error = errors
-        .next()
+    let is_error = |line: &str| line.starts_with("error[") || line.contains("[ERROR]");
+    let mut lines = printed.lines();
+    let error = lines
+        .find(|line| is_error(line) && line.contains(cause))
         .with_context(|| format!("no error says {cause:?}:\n{printed}"))?;
+    let next = lines.next().unwrap_or_default();
     ensure!(
-        errors.next().is_none(),
+        !lines.any(|line| is_error(line) && line.contains(cause)),
         "{cause:?} is said more than once:\n{printed}"
     );
+    let error = format!("{error}{next}");
     let number = error
         .split_once("refused.conf:")
         .and_then(|(_, rest)| rest.split(':').next()?.parse::<usize>().ok());

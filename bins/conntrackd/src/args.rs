@@ -22,7 +22,7 @@ use conf_grammar::Dialect;
 use engine::input::{CacheName, DumpFormat, Request, StatsTopic, Table};
 
 use examine::QUESTIONS;
-pub(crate) use examine::{Examination, MessageFormat, Question, Scope, Warnings};
+pub(crate) use examine::{Examination, Flows, MessageFormat, Question, Scope, Warnings};
 use operand::{TOPIC_HELP, Topic, parse_cache, parse_table, parse_topic};
 use refusal::{invalid_parameters, no_run, unknown_option};
 
@@ -277,10 +277,16 @@ fn check_standard_input(config: &Path, run: &Run) -> Result<(), NoRun> {
         return Ok(());
     }
     match run {
+        Run::Examination(Examination {
+            question: Question::Explain(Flows::StandardInput),
+            ..
+        }) => Err(invalid_parameters(
+            "standard input cannot be both configuration and flows",
+        )),
         Run::Examination(_) => Ok(()),
-        Run::Daemon(_) | Run::Client { .. } => {
-            Err(invalid_parameters("-C - goes with --check or --print-config"))
-        }
+        Run::Daemon(_) | Run::Client { .. } => Err(invalid_parameters(
+            "-C - goes with --check, --print-config, --migrate or --explain",
+        )),
     }
 }
 

@@ -21,6 +21,7 @@ use io::process::systemd::Systemd;
 use io::process::{detach_from_place, random, reason};
 
 use crate::config_file::ConfigFile;
+use crate::host;
 use crate::operator::Operator;
 use crate::translate::{ServiceManager, Settings, translate};
 
@@ -31,7 +32,7 @@ use crate::translate::{ServiceManager, Settings, translate};
 /// When it cannot start and its log is not open yet; later failures are in the log.
 pub(crate) fn run(path: &Path, dialect: Dialect, parent: Option<WaitingParent>) -> anyhow::Result<ExitCode> {
     let file = ConfigFile::read(path, dialect)?;
-    let (settings, warnings) = settings(&file)?;
+    let (settings, warnings) = settings(&file, path)?;
     let log = open_log(&file, &settings, &warnings, parent.as_ref())?;
     let systemd = match settings.service_manager {
         ServiceManager::Told => Systemd::from_env().context("can't find the service manager")?,
@@ -65,21 +66,26 @@ pub(crate) fn run(path: &Path, dialect: Dialect, parent: Option<WaitingParent>) 
 }
 
 /// Returns the settings in the file, and the warnings about it; they and all errors go to the terminal.
-fn settings(file: &ConfigFile) -> anyhow::Result<(Settings, Vec<Diagnostic>)> {
+///
+/// Everything that can be known before anything is opened is told at once, also what only this machine
+/// knows.
+fn settings(file: &ConfigFile, path: &Path) -> anyhow::Result<(Settings, Vec<Diagnostic>)> {
     let mut findings = file.findings(Severity::Warning);
-    let settings = match file.outcome.config.as_ref().map(translate) {
-        Some(Ok(settings)) => Some(settings),
-        Some(Err(refusals)) => {
-            findings.extend(refusals);
-            None
+    let mut settings = None;
+    if let Some(config) = &file.outcome.config {
+        match translate(config) {
+            Ok(translated) => settings = Some(translated),
+            Err(refusals) => findings.extend(refusals),
         }
-        None => None,
-    };
+        let of_host = host::findings(config, path).into_iter();
+        findings.extend(of_host.filter(|finding| finding.severity <= Severity::Warning));
+    }
     conf_grammar::sort(&mut findings);
     stderr()
         .write_all(file.render(&findings).as_bytes())
         .context("can't write to the terminal")?;
-    match settings {
+    let has_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+    match settings.filter(|_| !has_errors) {
         Some(settings) => Ok((settings, findings)),
         None => bail!("`{}' has errors, nothing was started", file.outcome.file_name),
     }

@@ -1,100 +1,138 @@
 //! Questions about the configuration, answered without a daemon and without any privilege.
 
-use std::io::{Write, stderr};
+use std::io::{BufRead, Write, stderr, stdin};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use conf_grammar::{Diagnostic, Dialect, Severity};
+use conf_grammar::{Config, Diagnostic, Dialect, Migration, Severity, migrate_with};
+use engine::flow::parse;
 
-use crate::args::{Examination, MessageFormat, Question, Scope, Warnings};
+use crate::args::{Examination, Flows, MessageFormat, Question, Scope, Warnings};
 use crate::config_file::ConfigFile;
-use crate::print;
+use crate::explain::Explainer;
 use crate::translate::translate;
+use crate::{host, print};
 
 /// Answers a question about the configuration at `path`.
 ///
 /// The answer goes to standard output, findings to standard error; those of a check are its answer if
-/// they are for programs. Without an answer, because of errors, standard output stays empty.
+/// they are for programs. With errors there is no answer, and standard output stays empty.
 pub(crate) fn run(path: &Path, dialect: Dialect, examination: &Examination) -> anyhow::Result<ExitCode> {
     let file = ConfigFile::read_or_report(path, dialect);
-    let mut findings = findings(&file, &examination.question);
-    conf_grammar::sort(&mut findings);
-    match (&examination.question, examination.format) {
-        (Question::Check(_), MessageFormat::Json) => {
-            print(&conf_grammar::render_json(
-                &findings,
-                &file.outcome.file_name,
-                file.source(),
-            ))?;
-        }
-        (_, MessageFormat::Json) => {
-            tell(&conf_grammar::render_json(
-                &findings,
-                &file.outcome.file_name,
-                file.source(),
-            ))?;
-        }
+    let Examination {
+        question,
+        format,
+        warnings,
+    } = examination;
+    let findings = findings(&file, path, question);
+    let json = || conf_grammar::render_json(&findings, &file.outcome.file_name, file.source());
+    match (question, format) {
+        (Question::Check(_), MessageFormat::Json) => _ = print(&json())?,
+        (_, MessageFormat::Json) => tell(&json())?,
         (_, MessageFormat::Human) => tell(&file.render(&findings))?,
     }
-    let count = |severity| findings.iter().filter(|found| found.severity == severity).count();
-    let (n_errors, n_warnings) = (count(Severity::Error), count(Severity::Warning));
-    if n_errors > 0 {
+    let has = |severity| findings.iter().any(|found| found.severity == severity);
+    let is_denied = *warnings == Warnings::Denied && has(Severity::Warning);
+    let Some(config) = file.outcome.config.as_ref().filter(|_| !has(Severity::Error)) else {
         return Ok(ExitCode::FAILURE);
-    }
-    let is_denied = examination.warnings == Warnings::Denied && n_warnings > 0;
-    if examination.format == MessageFormat::Human {
-        conclude(&file, &examination.question, &findings, is_denied)?;
-    }
+    };
     if is_denied {
+        if *format == MessageFormat::Human {
+            tell(&format!("{}: warnings are denied\n", file.outcome.file_name))?;
+        }
         return Ok(ExitCode::FAILURE);
     }
-    answer(&file, &examination.question)
+    match question {
+        Question::Check(_) if findings.is_empty() && *format == MessageFormat::Human => {
+            tell(&format!("{}: no errors, no warnings\n", file.outcome.file_name))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Question::Check(_) => Ok(ExitCode::SUCCESS),
+        Question::Print => print(&conf_grammar::print(config)),
+        Question::Migrate => migrate(&file, dialect, *format),
+        Question::Explain(flows) => explain(&Explainer::new(config, &file.outcome.file_name), flows),
+    }
 }
 
-/// Returns what is worth saying before the answer.
-fn findings(file: &ConfigFile, question: &Question) -> Vec<Diagnostic> {
-    let Question::Check(scope) = question else {
-        return file.findings(Severity::Warning);
+/// Returns what is worth saying before the answer, in the order of the file.
+fn findings(file: &ConfigFile, path: &Path, question: &Question) -> Vec<Diagnostic> {
+    let mut findings = match question {
+        Question::Check(_) => file.findings(Severity::Note),
+        Question::Print | Question::Migrate | Question::Explain(_) => file.findings(Severity::Warning),
     };
-    let mut findings = file.findings(Severity::Note);
-    let Some(config) = &file.outcome.config else {
-        return findings;
-    };
-    let refusals = translate(config).err().unwrap_or_default();
-    match scope {
-        // The text is right; that the daemon cannot do it yet is no fault of it.
-        Scope::Text => findings.extend(refusals.into_iter().map(|refusal| Diagnostic {
-            severity: Severity::Warning,
-            ..refusal
-        })),
-        Scope::Host => findings.extend(refusals),
+    if let Some(config) = &file.outcome.config {
+        findings.extend(beyond_the_text(config, path, question));
     }
+    conf_grammar::sort(&mut findings);
     findings
 }
 
-/// Says in one line how a check ended that found no error.
-fn conclude(
-    file: &ConfigFile,
-    question: &Question,
-    findings: &[Diagnostic],
-    is_denied: bool,
-) -> anyhow::Result<()> {
-    let name = &file.outcome.file_name;
-    if is_denied {
-        return tell(&format!("{name}: warnings are denied\n"));
-    }
+/// Returns what hinders a daemon although the text is right.
+fn beyond_the_text(config: &Config, path: &Path, question: &Question) -> Vec<Diagnostic> {
+    let refusals = || translate(config).err().unwrap_or_default();
     match question {
-        Question::Check(_) if findings.is_empty() => tell(&format!("{name}: no errors, no warnings\n")),
-        Question::Check(_) | Question::Print => Ok(()),
+        // That the daemon cannot do it yet is no fault of the text.
+        Question::Check(Scope::Text) | Question::Explain(_) => {
+            let severity = Severity::Warning;
+            let as_warning = |refusal| Diagnostic { severity, ..refusal };
+            refusals().into_iter().map(as_warning).collect()
+        }
+        Question::Check(Scope::Host) => {
+            let mut findings = refusals();
+            findings.extend(host::findings(config, path));
+            findings
+        }
+        Question::Print | Question::Migrate => Vec::new(),
     }
 }
 
-/// Prints the answer of a question about a configuration without errors.
-fn answer(file: &ConfigFile, question: &Question) -> anyhow::Result<ExitCode> {
-    match (question, &file.outcome.config) {
-        (Question::Print, Some(config)) => print(&conf_grammar::print(config)),
-        (Question::Check(_), _) | (Question::Print, None) => Ok(ExitCode::SUCCESS),
+/// Prints the file in today's spelling, and tells people what is different.
+fn migrate(file: &ConfigFile, dialect: Dialect, format: MessageFormat) -> anyhow::Result<ExitCode> {
+    let name = &file.outcome.file_name;
+    let Migration { text, changes, .. } = migrate_with(name, file.source(), dialect);
+    let Some(text) = text else {
+        return Ok(ExitCode::FAILURE);
+    };
+    if format == MessageFormat::Human {
+        for change in changes {
+            tell(&format!("{name}:{}: {}\n", change.location, change.message))?;
+        }
+    }
+    print(&text)
+}
+
+/// Explains all flows; a line that is none is told and makes the run a failure.
+fn explain(explainer: &Explainer<'_>, flows: &Flows) -> anyhow::Result<ExitCode> {
+    match flows {
+        Flows::Line(line) => match parse::line(line) {
+            Ok(text) => print(&explainer.explain(&text.flow)),
+            Err(error) => {
+                tell(&format!("no flow: {error}\n"))?;
+                Ok(ExitCode::FAILURE)
+            }
+        },
+        Flows::StandardInput => {
+            let mut code = ExitCode::SUCCESS;
+            for (number, line) in (1_u64..).zip(stdin().lock().split(b'\n')) {
+                let line = line.context("can't read standard input")?;
+                let line = String::from_utf8_lossy(&line);
+                if line.trim().is_empty() {
+                    continue;
+                }
+                match parse::line(&line) {
+                    Ok(text) => {
+                        let line = line.trim();
+                        print(&format!("flow: {line}\n{}\n", explainer.explain(&text.flow)))?;
+                    }
+                    Err(error) => {
+                        tell(&format!("line {number}: no flow: {error}\n"))?;
+                        code = ExitCode::FAILURE;
+                    }
+                }
+            }
+            Ok(code)
+        }
     }
 }
 

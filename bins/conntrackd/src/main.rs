@@ -5,6 +5,8 @@ mod client;
 mod config_file;
 mod daemon;
 mod examine;
+mod explain;
+mod host;
 mod operator;
 mod translate;
 

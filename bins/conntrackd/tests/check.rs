@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use common::{Program, listing};
@@ -80,6 +81,16 @@ fn a_check_creates_nothing_even_where_it_could() {
         program.run(&[&["-C", &path], args].concat());
         assert_eq!(listing(program.dir()), before, "{args:?}");
     }
+}
+
+#[test]
+fn a_file_without_errors_is_said_to_be_so() {
+    let program = Program::unprivileged();
+    let path = program.write("conf", "Sync { UDP { IPv4_address 192.0.2.1 IPv4_Destination_Address 192.0.2.2 Port 3780 Interface e0 } Mode FTFW { } }
+        General { UNIX { Path /run/ctl } Filter { Address Ignore { IPv4_address 127.0.0.0/8 IPv4_address 192.0.2.0/24 IPv6_address ::1 } } }\n");
+    let run = program.run(&["-C", &path, "--check"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{}", run.stderr);
+    assert_eq!(run.stderr, format!("{path}: no errors, no warnings\n"));
 }
 
 #[test]
@@ -204,4 +215,162 @@ fn a_file_with_errors_has_no_answer() {
     let run = Program::unprivileged().run(&["-C", SIX_MISTAKES, "--print-config"]);
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
     assert!(run.stderr.contains("6 errors"), "{}", run.stderr);
+}
+
+#[test]
+fn a_check_of_the_host_looks_at_what_the_file_names() {
+    let program = Program::unprivileged();
+    let wrong = FAULTLESS
+        .replace("DIR/lock", "/nonexistent/lock")
+        .replace("DIR", program.dir());
+    let path = program.write("conf", &wrong);
+    assert_eq!(program.run(&["-C", &path, "--check"]).code, 0);
+    fs::write(Path::new(program.dir()).join("ctl"), "no socket").unwrap();
+    let before = listing(program.dir());
+    let run = program.run(&["-C", &path, "--check", "--host"]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""));
+    for found in [
+        "error[no-such-interface]: interface `nothere0` does not exist\n",
+        "[address-not-local]: address 192.0.2.1 is not on this machine\n",
+        "error[lock-directory]: can't create lockfile `/nonexistent/lock': No such file or directory\n",
+        "error[socket-path-taken]: ",
+        "warning[public-socket]: any user of this machine can replace the control socket",
+    ] {
+        assert!(run.stderr.contains(found), "{found} in {}", run.stderr);
+    }
+    assert_eq!(listing(program.dir()), before);
+}
+
+#[test]
+fn a_file_that_any_user_can_change_is_a_warning_of_the_host() {
+    let program = Program::unprivileged();
+    let path = program.write("conf", "Stats {\n\tLogFile off\n}\n");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o646)).unwrap();
+    let run = program.run(&["-C", &path, "--check", "--host"]);
+    assert!(run.stderr.contains("warning[config-writable]"), "{}", run.stderr);
+}
+
+/// A file of many years ago.
+const OLD: &str = "# firewall 1
+Sync {
+	Mode PERSISTENT {
+		RefreshTime 15
+	}
+	Multicast {
+		IPv4_address 225.0.0.50
+		IPv4_interface 192.0.2.1	# ours
+		Interface eth2
+		Group 3780
+	}
+}
+General {
+	SocketBufferSize 262142
+	UNIX {
+		Path /tmp/sync.sock
+		Backlog 20
+	}
+}
+IgnoreTrafficFor {
+	IPv4_address 127.0.0.1
+}
+";
+
+#[test]
+fn a_migrated_file_is_modern_and_migrating_it_changes_nothing() {
+    let program = Program::unprivileged();
+    let path = program.write("old", OLD);
+    let migrated = program.run(&["-C", &path, "--migrate"]);
+    assert_eq!(migrated.code, 0, "{}", migrated.stderr);
+    assert!(
+        migrated.stdout.starts_with("# firewall 1\n"),
+        "{}",
+        migrated.stdout
+    );
+    assert!(
+        migrated.stdout.contains("192.0.2.1	# ours\n"),
+        "{}",
+        migrated.stdout
+    );
+    for old in ["PERSISTENT", "SocketBufferSize ", "Backlog", "IgnoreTrafficFor"] {
+        assert!(
+            !migrated.stdout.replace("NetlinkBufferSize", "").contains(old),
+            "{old}"
+        );
+        assert!(
+            migrated.stderr.contains(old),
+            "{old} is told: {}",
+            migrated.stderr
+        );
+    }
+    let again = program.run_with_input(&["-C", "-", "--migrate"], migrated.stdout.as_bytes());
+    assert_eq!(again.stdout, migrated.stdout);
+    assert!(!again.stderr.contains("deprecated"), "{}", again.stderr);
+    let checked = program.run_with_input(&["-C", "-", "--check"], migrated.stdout.as_bytes());
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
+}
+
+const FLOW: &str = "tcp      6 431998 ESTABLISHED src=192.0.2.1 dst=203.0.113.1 sport=1 dport=80";
+
+#[test]
+fn a_flow_is_explained_by_the_clause_that_decides() {
+    let program = Program::unprivileged();
+    let path = program.write("conf", &FAULTLESS.replace("DIR", program.dir()));
+    let run = program.run(&["-C", &path, "--explain", FLOW]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let decided = format!(
+        "replicated: no\n{path}:20:17: Address Ignore 192.0.2.1/32 excludes it: the source of the original \
+         direction is 192.0.2.1\n"
+    );
+    assert!(run.stdout.starts_with(&decided), "{}", run.stdout);
+
+    let other = FLOW.replace("192.0.2.1", "198.51.100.1");
+    let run = program.run(&["-C", &path, "--explain", &other]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.starts_with("replicated: yes\n"), "{}", run.stdout);
+}
+
+#[test]
+fn flows_on_standard_input_are_explained_one_by_one() {
+    let program = Program::unprivileged();
+    let path = program.write("conf", &FAULTLESS.replace("DIR", program.dir()));
+    let other = FLOW.replace("192.0.2.1", "198.51.100.1");
+    let input = format!("{FLOW}\n\n{other}\n");
+    let run = program.run_with_input(&["-C", &path, "--explain", "-"], input.as_bytes());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let answers: Vec<&str> = run.stdout.split_terminator("\n\n").collect();
+    let [no, yes] = &answers[..] else {
+        panic!("two answers: {answers:?}");
+    };
+    assert!(no.starts_with(&format!("flow: {FLOW}\nreplicated: no\n")), "{no}");
+    assert!(
+        yes.starts_with(&format!("flow: {other}\nreplicated: yes\n")),
+        "{yes}"
+    );
+}
+
+#[test]
+fn a_line_that_is_no_flow_is_told_with_its_place() {
+    let program = Program::unprivileged();
+    let path = program.write("conf", &FAULTLESS.replace("DIR", program.dir()));
+    let run = program.run(&["-C", &path, "--explain", "tcp src=192.0.2.1 spotr=80"]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""));
+    assert!(
+        run.stderr
+            .contains("no flow: at byte 18: `spotr=80`: no such key"),
+        "{}",
+        run.stderr
+    );
+    let input = format!("{FLOW}\nnonsense\n{FLOW}\n");
+    let run = program.run_with_input(&["-C", &path, "--explain", "-"], input.as_bytes());
+    assert_eq!(run.code, 1);
+    assert_eq!(
+        run.stdout.matches("replicated: no\n").count(),
+        2,
+        "the others are answered"
+    );
+    assert!(
+        run.stderr.contains("line 2: no flow: at byte 0: `nonsense`"),
+        "{}",
+        run.stderr
+    );
 }

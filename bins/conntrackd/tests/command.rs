@@ -35,10 +35,10 @@ const CONFIG: &str = "Sync {
 	Mode FTFW {
 	}
 	UDP {
-		IPv4_address 192.0.2.1
+		IPv4_address 127.0.0.1
 		IPv4_Destination_Address 192.0.2.2
 		Port 3780
-		Interface nothere0
+		Interface lo
 	}
 }
 General {
@@ -110,7 +110,7 @@ fn a_client_needs_no_more_of_the_file_than_the_socket() {
 fn every_error_of_a_file_is_shown_and_nothing_is_started() {
     let broken = CONFIG
         .replace("Port 3780", "Prot 3780")
-        .replace("IPv4_address 192.0.2.1", "IPv4_address 192.0.2");
+        .replace("IPv4_address 127.0.0.1", "IPv4_address 127.0.0");
     for args in [&[][..], &["-d"]] {
         with_config(&broken, args, |dir, (code, _, stderr)| {
             assert_eq!(code, 1);
@@ -139,30 +139,42 @@ fn a_clause_that_is_not_supported_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_log_file_that_cannot_be_opened_is_named_with_its_clause() {
-    let config = CONFIG.replace("General {", "General {\n\tLogFile /nonexistent/log");
-    with_config(&config, &[], |_, (code, _, stderr)| {
-        assert_eq!(code, 1);
-        assert!(
-            stderr.contains(
-                "conf:12:10: can't open logfile `/nonexistent/log'.Reason: No such file or directory"
-            ),
-            "{stderr}"
-        );
-    });
-}
-
-#[test]
-fn a_lock_that_cannot_be_taken_is_named_with_its_clause() {
-    let config = CONFIG.replace("DIR/lock", "/nonexistent/lock");
+fn everything_that_can_be_known_before_is_refused_at_once_with_its_clauses() {
+    let config = CONFIG
+        .replace("DIR/lock", "/nonexistent/lock")
+        .replace("General {", "General {\n\tLogFile /nonexistent/log")
+        .replace("Interface lo", "Interface nosuch0")
+        .replace("IPv4_address 127.0.0.1", "IPv4_address 192.0.2.1");
     for args in [&[][..], &["-d"]] {
-        with_config(&config, args, |dir, (code, _, stderr)| {
-            assert_eq!(code, 1);
-            assert!(
-                stderr.contains("can't create lockfile `/nonexistent/lock': No such file or directory"),
-                "{stderr}"
-            );
-            assert!(stderr.contains("conntrackd cannot start"), "{stderr}");
+        with_config(&config, args, |dir, (code, stdout, stderr)| {
+            assert_eq!((code, stdout.as_str()), (1, ""));
+            let conf = dir.join("conf");
+            for (finding, place) in [
+                (
+                    "error[no-such-interface]: interface `nosuch0` does not exist\n",
+                    "8:13",
+                ),
+                (
+                    "[address-not-local]: address 192.0.2.1 is not on this machine\n",
+                    "5:16",
+                ),
+                (
+                    "error[log-not-writable]: can't open logfile `/nonexistent/log'.Reason: No such file or directory\n",
+                    "12:10",
+                ),
+                (
+                    "error[lock-directory]: can't create lockfile `/nonexistent/lock': No such file or directory\n",
+                    "13:11",
+                ),
+            ] {
+                let rest = stderr
+                    .split_once(finding)
+                    .unwrap_or_else(|| panic!("{finding} in {stderr}"))
+                    .1;
+                let arrow = rest.lines().next().unwrap().trim_start();
+                assert_eq!(arrow, format!("--> {}:{place}", conf.display()));
+            }
+            assert!(stderr.ends_with("has errors, nothing was started\n"), "{stderr}");
             assert!(!dir.join("ctl").exists());
         });
     }

@@ -24,6 +24,10 @@ pub(crate) enum Question {
     Check(Scope),
     /// What it means, defaults included (`--print-config`).
     Print,
+    /// How it reads in today's language (`--migrate`).
+    Migrate,
+    /// Whether flows are replicated, and what decides it (`--explain`).
+    Explain(Flows),
 }
 
 /// How far a check looks.
@@ -33,6 +37,15 @@ pub(crate) enum Scope {
     Text,
     /// At this machine too (`--host`).
     Host,
+}
+
+/// The flows to explain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Flows {
+    /// This one.
+    Line(String),
+    /// Those on standard input, one a line (`-`).
+    StandardInput,
 }
 
 /// How findings are printed.
@@ -54,7 +67,7 @@ pub(crate) enum Warnings {
 }
 
 /// The options that ask; one of them at most.
-pub(super) const QUESTIONS: [&str; 2] = ["check", "print-config"];
+pub(super) const QUESTIONS: [&str; 4] = ["check", "print-config", "migrate", "explain"];
 
 /// Options that say how, and what they go with.
 const MANNERS: [(&str, &[&str]); 3] = [
@@ -64,7 +77,7 @@ const MANNERS: [(&str, &[&str]); 3] = [
 ];
 
 /// Returns the options of this file.
-pub(super) fn options() -> [Arg; 5] {
+pub(super) fn options() -> [Arg; 7] {
     let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     [
         flag(
@@ -79,6 +92,14 @@ pub(super) fn options() -> [Arg; 5] {
         flag(
             "print-config",
             "print the configuration with every default filled in",
+        ),
+        flag(
+            "migrate",
+            "print the configuration file with old clauses rewritten",
+        ),
+        Arg::new("explain").long("explain").value_name("flow").help(
+            "say whether a flow, as `conntrack -L' prints it, is replicated and which clause decides; \
+                 - reads flows from standard input, one a line",
         ),
         flag("deny-warnings", "with one of these: exit 1 on warnings too"),
         Arg::new("message-format")
@@ -108,10 +129,13 @@ pub(super) fn examination(matches: &ArgMatches) -> Result<Option<Examination>, N
     let Some(asked) = asked else {
         return Ok(None);
     };
-    let question = match asked {
-        "print-config" => Question::Print,
-        _ if matches.get_flag("host") => Question::Check(Scope::Host),
-        _ => Question::Check(Scope::Text),
+    let question = match (asked, matches.get_one::<String>("explain")) {
+        (_, Some(flow)) if flow == "-" => Question::Explain(Flows::StandardInput),
+        (_, Some(flow)) => Question::Explain(Flows::Line(flow.clone())),
+        ("print-config", None) => Question::Print,
+        ("migrate", None) => Question::Migrate,
+        (_, None) if matches.get_flag("host") => Question::Check(Scope::Host),
+        (_, None) => Question::Check(Scope::Text),
     };
     Ok(Some(Examination {
         question,

@@ -116,6 +116,7 @@ fn a_question_about_the_configuration_is_spelt_out() {
         format: MessageFormat::Human,
         warnings: Warnings::Allowed,
     };
+    let flow = "tcp 6 src=10.0.0.1";
     for (line, examination) in [
         (&["--check"][..], check.clone()),
         (
@@ -138,6 +139,27 @@ fn a_question_about_the_configuration_is_spelt_out() {
             Examination {
                 question: Question::Print,
                 format: MessageFormat::Json,
+                ..check.clone()
+            },
+        ),
+        (
+            &["--migrate", "--format", "human"],
+            Examination {
+                question: Question::Migrate,
+                ..check.clone()
+            },
+        ),
+        (
+            &["--explain", flow],
+            Examination {
+                question: Question::Explain(Flows::Line(flow.to_owned())),
+                ..check.clone()
+            },
+        ),
+        (
+            &["--explain", "-"],
+            Examination {
+                question: Question::Explain(Flows::StandardInput),
                 ..check
             },
         ),
@@ -160,10 +182,7 @@ fn the_language_of_the_stock_daemon_is_for_every_run() {
 #[test]
 fn questions_that_contradict_each_other_are_refused() {
     for (line, message) in [
-        (
-            "--check --print-config",
-            "--check cannot be combined with --print-config",
-        ),
+        ("--check --migrate", "--check cannot be combined with --migrate"),
         ("--check -d", "-d cannot be combined with --check"),
         ("-d --check", "-d cannot be combined with --check"),
         ("-k -d", "-d cannot be combined with -k"),
@@ -174,18 +193,29 @@ fn questions_that_contradict_each_other_are_refused() {
             "-i cannot be combined with --print-config",
         ),
         ("--host", "--host goes with --check"),
-        ("--host --print-config", "--host goes with --check"),
+        ("--host --migrate", "--host goes with --check"),
         (
             "--deny-warnings -d",
-            "--deny-warnings goes with --check, --print-config",
+            "--deny-warnings goes with --check, --print-config, --migrate, --explain",
         ),
         (
             "--format json",
-            "--message-format goes with --check, --print-config",
+            "--message-format goes with --check, --print-config, --migrate, --explain",
         ),
         ("--check=yes", "--check takes no operand"),
-        ("-C - -d", "-C - goes with --check or --print-config"),
-        ("-C - -k", "-C - goes with --check or --print-config"),
+        ("--explain", "--explain lacks its operand"),
+        (
+            "-C - --explain -",
+            "standard input cannot be both configuration and flows",
+        ),
+        (
+            "-C - -d",
+            "-C - goes with --check, --print-config, --migrate or --explain",
+        ),
+        (
+            "-C - -k",
+            "-C - goes with --check, --print-config, --migrate or --explain",
+        ),
     ] {
         assert_eq!(refusal(line), format!("Invalid parameters: {message}"), "{line}");
     }

@@ -1,0 +1,187 @@
+//! Whether a flow is replicated, and which clause decides it.
+//!
+//! Nothing is decided here: the filter is asked, and what it says is told in the words and with the
+//! places of the file.
+
+use conf_grammar::{Config, FilterPlace, FilterSet, Network, Running, Span, SyncConfig};
+use engine::filter::{Filter, Finding, Policy, SetName, Step, Verdict};
+use engine::flow::{Flow, ProtoState, Protocol, TcpState};
+
+use crate::translate::filter::filter;
+
+/// What a configuration says of flows.
+pub(crate) struct Explainer<'a> {
+    config: &'a Config,
+    file_name: &'a str,
+    filter: Filter,
+}
+
+impl<'a> Explainer<'a> {
+    /// Returns that of the configuration in a file of this name.
+    pub(crate) fn new(config: &'a Config, file_name: &'a str) -> Self {
+        Self {
+            config,
+            file_name,
+            filter: filter(&config.general.filter),
+        }
+    }
+
+    /// Returns the answer about a flow: lines, of which the first is `replicated: yes` or
+    /// `replicated: no`, the second what decides, and the others what each set of the filter says.
+    pub(crate) fn explain(&self, flow: &Flow) -> String {
+        let (answer, reason) = match (&self.config.running, self.filter.judge(flow)) {
+            (Running::Sync(_), Verdict::Excluded(step)) => ("no", self.excluded(&step, flow)),
+            (Running::Sync(sync), Verdict::Kept) => ("yes", self.sent(sync)),
+            (Running::Stats(_), _) => ("no", self.unsent("keeps statistics and replicates nothing")),
+            (Running::HelpersOnly, _) => ("no", self.unsent("serves helpers and replicates nothing")),
+        };
+        let sets = [SetName::Protocol, SetName::Address, SetName::State].map(|set| {
+            match self.filter.walk(flow).find(|step| step.set == set) {
+                Some(step) => format!("  {}", self.walked(&step, flow)),
+                None => format!("  {set}: no such set, every flow passes"),
+            }
+        });
+        format!("replicated: {answer}\n{reason}\n{}\n", sets.join("\n"))
+    }
+
+    fn unsent(&self, does: &str) -> String {
+        format!("{}: without section `Sync` the daemon {does}", self.file_name)
+    }
+
+    /// Says which entry, or the lack of one, excludes a flow.
+    fn excluded(&self, step: &Step, flow: &Flow) -> String {
+        let (set, place) = (named(step), self.place(step));
+        let why = self.reason(step, flow);
+        match self.entry(step) {
+            Some(entry) => format!("{place}: {set} {entry} excludes it: {why}"),
+            None => format!("{place}: {set} excludes it, no entry matches: {why}"),
+        }
+    }
+
+    /// Says how a flow that passes the filter is sent.
+    fn sent(&self, sync: &SyncConfig) -> String {
+        let place = self.at(sync.mode.span);
+        let mode = sync.mode.value.name();
+        let filter = match self.config.general.filter.place.value {
+            _ if self.filter.is_empty() => "there is no filter",
+            FilterPlace::Userspace => "every set of the filter lets it pass",
+            FilterPlace::Kernelspace => "every set of the filter lets it pass, in the kernel too",
+        };
+        format!("{place}: Mode {mode} sends it to the other node: {filter}")
+    }
+
+    /// Says what one set makes of a flow.
+    fn walked(&self, step: &Step, flow: &Flow) -> String {
+        let (set, place) = (named(step), self.place(step));
+        let so = if step.excludes() { "is excluded" } else { "passes" };
+        let why = self.reason(step, flow);
+        match (step.finding, self.entry(step)) {
+            (Finding::Matched(_), Some(entry)) => {
+                format!("{place}: {set} {entry} matches, the flow {so}: {why}")
+            }
+            (Finding::NotConcerned, _) => format!("{place}: {set} is about TCP states, the flow {so}: {why}"),
+            (Finding::Matched(_) | Finding::Unmatched, _) => {
+                format!("{place}: {set} has no entry that matches, the flow {so}: {why}")
+            }
+        }
+    }
+
+    /// Says what of the flow the set looked at.
+    fn reason(&self, step: &Step, flow: &Flow) -> String {
+        let source = flow.orig.addrs.src();
+        // That of a flow without reply tuple is what the kernel would give it.
+        let reply_source = flow.reply.unwrap_or_else(|| flow.orig.mirrored()).addrs.src();
+        match (step.set, self.network(step)) {
+            (SetName::Protocol, _) => format!("the protocol is {}", protocol(flow.orig.proto)),
+            (SetName::Address, Some(network))
+                if Network::new(source, network.prefix_len()) == Some(network) =>
+            {
+                format!("the source of the original direction is {source}")
+            }
+            (SetName::Address, Some(_)) => format!("the source of the reply direction is {reply_source}"),
+            (SetName::Address, None) => {
+                format!("the sources of its two directions are {source} and {reply_source}")
+            }
+            (SetName::State, _) => match flow.proto {
+                ProtoState::Tcp(tcp) => format!("the state is {}", tcp.state.name()),
+                _ if flow.orig.proto == Protocol::TCP => "its state is unknown".to_owned(),
+                ProtoState::None | ProtoState::Sctp { .. } | ProtoState::Dccp { .. } => {
+                    format!("the protocol is {}", protocol(flow.orig.proto))
+                }
+            },
+        }
+    }
+
+    /// Returns the entry that matched.
+    fn entry(&self, step: &Step) -> Option<String> {
+        let Finding::Matched(index) = step.finding else {
+            return None;
+        };
+        let filter = &self.config.general.filter;
+        match step.set {
+            SetName::Protocol => {
+                let entry = filter.protocols.as_ref()?.entries.get(index)?;
+                Some(protocol(Protocol(entry.value)))
+            }
+            SetName::Address => self.network(step).map(|network| network.to_string()),
+            SetName::State => {
+                let entry = filter.tcp_states.as_ref()?.entries.get(index)?;
+                Some(TcpState(entry.value as u8).name().to_owned())
+            }
+        }
+    }
+
+    /// Returns the network that matched.
+    fn network(&self, step: &Step) -> Option<Network> {
+        let (SetName::Address, Finding::Matched(index)) = (step.set, step.finding) else {
+            return None;
+        };
+        let addresses = self.config.general.filter.addresses.as_ref()?;
+        Some(addresses.entries.get(index)?.value)
+    }
+
+    /// Returns the place of the entry that matched, or of the set if none did.
+    fn place(&self, step: &Step) -> String {
+        let filter = &self.config.general.filter;
+        self.at(match step.set {
+            SetName::Protocol => span(filter.protocols.as_ref(), step.finding),
+            SetName::Address => span(filter.addresses.as_ref(), step.finding),
+            SetName::State => span(filter.tcp_states.as_ref(), step.finding),
+        })
+    }
+
+    fn at(&self, span: Option<Span>) -> String {
+        match span {
+            Some(span) => format!("{}:{}", self.file_name, span.location),
+            None => self.file_name.to_owned(),
+        }
+    }
+}
+
+fn span<T>(set: Option<&FilterSet<T>>, finding: Finding) -> Option<Span> {
+    let set = set?;
+    let entry = match finding {
+        Finding::Matched(index) => set.entries.get(index).and_then(|entry| entry.span),
+        Finding::Unmatched | Finding::NotConcerned => None,
+    };
+    entry.or(set.policy.span)
+}
+
+/// Returns a set as it begins in the file.
+fn named(step: &Step) -> String {
+    let policy = match step.policy {
+        Policy::Accept => "Accept",
+        Policy::Ignore => "Ignore",
+    };
+    format!("{} {policy}", step.set)
+}
+
+fn protocol(protocol: Protocol) -> String {
+    match protocol.name() {
+        "unknown" => format!("number {}", protocol.0),
+        name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
