@@ -1,7 +1,11 @@
 //! What the operator chose, as values the engine needs.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::num::{NonZeroU16, NonZeroU32};
 use core::time::Duration;
+
+use crate::input::LinkState;
 
 use crate::filter::Filter;
 
@@ -25,8 +29,8 @@ pub struct Config {
     /// Period of the silent comparison with the kernel's table that finds flows which died without
     /// an event, `None` for never.
     pub reconcile_period: Option<Duration>,
-    /// Largest payload of a datagram on each link in bytes, in the order of the configuration.
-    pub links: alloc::vec::Vec<LinkConfig>,
+    /// The links, in the order of the configuration.
+    pub links: Vec<LinkConfig>,
     /// Place of the link used first.
     pub default_link: u8,
     /// Limits of work in one turn.
@@ -36,8 +40,10 @@ pub struct Config {
 /// What the engine knows of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkConfig {
-    /// Largest payload of one datagram in bytes.
-    pub payload_len_max: u16,
+    /// Name of its interface.
+    pub interface: String,
+    /// State of the interface when the link was opened.
+    pub state: LinkState,
 }
 
 /// The protocol spoken with the peer.

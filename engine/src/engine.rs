@@ -6,6 +6,7 @@ mod requests;
 use core::time::Duration;
 
 use crate::cache::{ExternalCache, HashKey, InternalCache};
+use crate::channels::Channels;
 use crate::config::{Config, Mode, StartupResync, TcpWindowTracking};
 use crate::input::{Channel, ClientEvent, Input, LinkEvent};
 use crate::jobs::{self, Announce, CacheDumps, Commit, Flush, Resync};
@@ -14,7 +15,7 @@ use crate::outputs::Outputs;
 use crate::peer::{self, Peer};
 use crate::report::Report;
 use crate::rng::{Purpose, Seed};
-use crate::stats::{CommitStats, KernelStats};
+use crate::stats::{CommitStats, KernelStats, SendStats};
 use crate::sync::{Bulk, BulkCause, Sync, Transmitter};
 use crate::throttle::Throttle;
 use crate::time::{Instant, UnixTime};
@@ -48,7 +49,7 @@ pub struct Engine {
     sync: Sync,
     bulk: Bulk,
     transmitter: Transmitter,
-    channel: Channel,
+    channels: Channels,
     peer: Peer,
     resync: Resync,
     flush: Flush,
@@ -58,6 +59,7 @@ pub struct Engine {
     out: Outputs,
     kernel_stats: KernelStats,
     commit_stats: CommitStats,
+    send_stats: SendStats,
     cache_full: Throttle,
     resend_full: Throttle,
     resend_full_told: u64,
@@ -87,11 +89,7 @@ impl Engine {
                 TcpWindowTracking::Off => WindowScales::Omit,
             },
         };
-        let channel = Channel(config.default_link);
-        let payload_len_max = config
-            .links
-            .get(usize::from(channel.0))
-            .map_or(0, |link| link.payload_len_max);
+        let channels = Channels::new(&config);
         let mut engine = Self {
             wall_at_start: wall,
             start: now,
@@ -100,8 +98,8 @@ impl Engine {
             external: ExternalCache::new(config.cache_len_max, hash_key(Purpose::ExternalIndex)),
             sync: Sync::new(config.mode),
             bulk: Bulk::default(),
-            transmitter: Transmitter::new(wall, options, payload_len_max),
-            channel,
+            transmitter: Transmitter::new(wall, options, channels.payload_len_max()),
+            channels,
             peer: Peer::default(),
             resync: Resync::new(config.limits.dump_tombstones_max),
             flush: Flush::default(),
@@ -111,6 +109,7 @@ impl Engine {
             out: Outputs::default(),
             kernel_stats: KernelStats::default(),
             commit_stats: CommitStats::default(),
+            send_stats: SendStats::default(),
             cache_full: Throttle::default(),
             resend_full: Throttle::default(),
             resend_full_told: 0,
@@ -123,6 +122,11 @@ impl Engine {
             engine
                 .timers
                 .arm(Timer::StaleResend, now.saturating_add(STALE_RESEND_PERIOD));
+        }
+        let (report, settled_at) = engine.channels.start(now);
+        engine.link_changed(report);
+        if let Some(at) = settled_at {
+            engine.timers.arm(Timer::Links, at);
         }
         if engine.config.mode.startup_resync() == StartupResync::On {
             engine.out.report(Report::ResyncRequested);
@@ -138,7 +142,7 @@ impl Engine {
         self.now = now;
         match input {
             Input::Kernel(input) => self.handle_kernel(input),
-            Input::Peer { payload, .. } => self.handle_peer(payload),
+            Input::Peer { channel, payload, .. } => self.handle_peer(channel, payload),
             Input::Request(client, request) => self.handle_request(client, request),
             Input::Client(client, ClientEvent::Ready) => {
                 let (dumps, mut cx) = self.cache_dumps();
@@ -187,7 +191,7 @@ impl Engine {
         self.timers
             .arm(Timer::Alive, self.now.saturating_add(ALIVE_PERIOD));
         self.report_resend_overflow();
-        self.out.push(Output::Send(self.channel, payload));
+        self.out.push(Output::Send(self.channels.current(), payload));
         self.out.pop()
     }
 
@@ -241,6 +245,10 @@ impl Engine {
                 self.resync.start(Announce::Changes, None, &mut self.out);
                 self.arm_reconcile();
             }
+            Timer::Links => {
+                let report = self.channels.settle();
+                self.link_changed(report);
+            }
         }
     }
 
@@ -256,7 +264,7 @@ impl Engine {
         }
     }
 
-    fn handle_peer(&mut self, payload: &[u8]) {
+    fn handle_peer(&mut self, channel: Channel, payload: &[u8]) {
         let mut cx = peer::Context {
             config: &self.config,
             sync: &mut self.sync,
@@ -266,7 +274,12 @@ impl Engine {
             now: self.now,
             next_seq: self.transmitter.next_seq(),
         };
-        if let Some(cause) = self.peer.receive(payload, &mut cx) {
+        let received = self.peer.receive(payload, &mut cx);
+        if received.is_taken {
+            let report = self.channels.follow(channel);
+            self.link_changed(report);
+        }
+        if let Some(cause) = received.bulk {
             self.start_bulk(cause);
         }
         self.bulk.resume(self.now);
@@ -290,15 +303,27 @@ impl Engine {
             LinkEvent::Sent(buffer) => self.transmitter.give_back(buffer),
             LinkEvent::SendFailed(buffer, errno) => {
                 self.transmitter.give_back(buffer);
+                self.send_stats.failed = self.send_stats.failed.wrapping_add(1);
                 if let Some(datagrams) = self.send_failed.note(self.now) {
                     self.out.report(Report::SendFailed { errno, datagrams });
                 }
             }
             LinkEvent::State(state) => {
-                if channel == self.channel {
-                    self.transmitter.set_payload_len_max(state.payload_len_max);
-                }
+                let report = self.channels.set_state(channel, state, self.now);
+                self.link_changed(report);
             }
+        }
+    }
+
+    /// Adapts to the link in use, which may be another or a changed one, and tells of it.
+    fn link_changed(&mut self, report: Option<Report>) {
+        self.transmitter
+            .set_payload_len_max(self.channels.payload_len_max());
+        if let Some(report) = report {
+            if matches!(report, Report::LinkInUse { .. }) {
+                self.send_stats.link_changes = self.send_stats.link_changes.wrapping_add(1);
+            }
+            self.out.report(report);
         }
     }
 

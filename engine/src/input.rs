@@ -195,6 +195,14 @@ pub struct LinkState {
     pub payload_len_max: u16,
 }
 
+impl LinkState {
+    /// Returns whether messages can leave by the interface.
+    #[must_use]
+    pub const fn runs(self) -> bool {
+        self.is_up && self.is_running
+    }
+}
+
 /// A table of the kernel or a pair of caches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {

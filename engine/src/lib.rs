@@ -39,6 +39,7 @@
 extern crate alloc;
 
 pub mod cache;
+mod channels;
 pub mod config;
 mod engine;
 pub mod filter;

@@ -49,6 +49,15 @@ pub(crate) struct Context<'a> {
     pub(crate) next_seq: Seq,
 }
 
+/// What the engine must do about a datagram.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Received {
+    /// Why the peer must get a bulk, if it must.
+    pub(crate) bulk: Option<BulkCause>,
+    /// A message was taken that did not come before its turn: the peer uses this link.
+    pub(crate) is_taken: bool,
+}
+
 impl Peer {
     /// Returns the counters.
     pub(crate) fn stats(&self) -> ReceiveStats {
@@ -61,20 +70,20 @@ impl Peer {
             .is_some_and(|at| now.saturating_since(at) <= SILENCE_MAX)
     }
 
-    /// Handles a datagram; returns why the peer must get a bulk, if it must.
-    pub(crate) fn receive(&mut self, payload: &[u8], cx: &mut Context<'_>) -> Option<BulkCause> {
+    /// Handles a datagram.
+    pub(crate) fn receive(&mut self, payload: &[u8], cx: &mut Context<'_>) -> Received {
         self.last_heard = Some(cx.now);
-        let mut bulk = None;
+        let mut received = Received::default();
         for item in wire::messages(payload) {
             match item {
-                Ok(message) => bulk = self.take(&message, cx).or(bulk),
+                Ok(message) => self.take(&message, cx, &mut received),
                 Err(error) => self.reject(error, cx),
             }
         }
-        bulk
+        received
     }
 
-    fn take(&mut self, message: &MessageView<'_>, cx: &mut Context<'_>) -> Option<BulkCause> {
+    fn take(&mut self, message: &MessageView<'_>, cx: &mut Context<'_>, received: &mut Received) {
         self.stats.messages = self.stats.messages.wrapping_add(1);
         let Outcome { verdict, bulk } =
             cx.sync
@@ -84,13 +93,14 @@ impl Peer {
             Verdict::BadHeader(error) => self.reject(error, cx),
             Verdict::Control | Verdict::Dropped => {}
         }
+        received.is_taken |= matches!(verdict, Verdict::Data | Verdict::Control);
+        received.bulk = bulk.or(received.bulk);
         if matches!(
             bulk,
             Some(BulkCause::PeerRestarted | BulkCause::PeerMayHaveRestarted)
         ) {
             self.greet(cx);
         }
-        bulk
     }
 
     /// Asks a new process of the peer for its flows; those that it does not name are history.

@@ -1,6 +1,7 @@
 //! What an operator should be told.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
@@ -133,6 +134,13 @@ pub enum Report {
         /// Datagrams lost since the last such report.
         datagrams: u64,
     },
+    /// Messages go over another link from here on.
+    LinkInUse {
+        /// Its interface.
+        interface: String,
+    },
+    /// The link in use does not run, nor does any other.
+    NoLink,
     /// A command has no meaning in this mode.
     Unsupported {
         /// Which.
@@ -165,6 +173,7 @@ impl Report {
             | Self::PurgeScheduled { .. }
             | Self::PurgeBegins
             | Self::GhostsRemoved { .. }
+            | Self::LinkInUse { .. }
             | Self::Unsupported { .. } => Level::Notice,
             Self::CacheFull { .. }
             | Self::Overrun { .. }
@@ -172,7 +181,9 @@ impl Report {
             | Self::LostBeyondResend
             | Self::Malformed { .. }
             | Self::SendFailed { .. } => Level::Warning,
-            Self::CommitFailed { .. } | Self::FlushDuringCommit | Self::DumpFailed { .. } => Level::Error,
+            Self::CommitFailed { .. } | Self::FlushDuringCommit | Self::DumpFailed { .. } | Self::NoLink => {
+                Level::Error
+            }
         }
     }
 
@@ -224,6 +235,8 @@ impl fmt::Display for Report {
             Self::PurgeScheduled { secs } => write!(f, "flushing conntrack table in {secs} secs"),
             Self::PurgeBegins => f.write_str("flushing kernel conntrack table (scheduled)"),
             Self::Unsupported { command } => write!(f, "{command} is unsupported in this mode"),
+            Self::LinkInUse { interface } => write!(f, "device `{interface}' becomes dedicated link"),
+            Self::NoLink => f.write_str("no dedicated links available!"),
             // The stock daemon is silent about the rest.
             Self::CacheFull {
                 cache,

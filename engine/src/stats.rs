@@ -25,6 +25,8 @@ pub struct Statistics {
     pub kernel: KernelStats,
     /// Commits.
     pub commit: CommitStats,
+    /// What could not be sent.
+    pub send: SendStats,
     /// The queues.
     pub queues: QueueStats,
     /// Elements of the resend queue, oldest first; only when asked for.
@@ -97,6 +99,15 @@ impl ReceiveStats {
             .saturating_add(self.truncated)
             .saturating_add(self.bad_size)
     }
+}
+
+/// What went wrong in sending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendStats {
+    /// Datagrams that the driver could not send.
+    pub failed: u64,
+    /// Times that another link was taken.
+    pub link_changes: u64,
 }
 
 /// Counters of the kernel's side.

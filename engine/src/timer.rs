@@ -19,6 +19,8 @@ pub enum Timer {
     OverrunResync,
     /// The kernel's table is compared with the internal cache.
     Reconcile,
+    /// The interfaces of the links had time to begin to run.
+    Links,
 }
 
 /// The deadlines that the engine itself keeps.
@@ -29,6 +31,7 @@ pub(crate) struct Timers {
     purge: Option<Instant>,
     overrun_resync: Option<Instant>,
     reconcile: Option<Instant>,
+    links: Option<Instant>,
 }
 
 impl Timers {
@@ -40,6 +43,7 @@ impl Timers {
             self.purge.map(|at| (at, Timer::Purge)),
             self.overrun_resync.map(|at| (at, Timer::OverrunResync)),
             self.reconcile.map(|at| (at, Timer::Reconcile)),
+            self.links.map(|at| (at, Timer::Links)),
         ]
         .into_iter()
         .flatten()
@@ -80,6 +84,7 @@ impl Timers {
             Timer::Purge => Some(&mut self.purge),
             Timer::OverrunResync => Some(&mut self.overrun_resync),
             Timer::Reconcile => Some(&mut self.reconcile),
+            Timer::Links => Some(&mut self.links),
             Timer::Bulk | Timer::Sweep => None,
         }
     }

@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::{FTFW, Side, World, config, ftfw, notrack, tcp};
+use common::{DOWN, FTFW, RUNS, Side, World, config, ftfw, link, notrack, peer_on, tcp};
 use engine::config::{Config, FtfwConfig, Mode, StartupResync};
 use engine::flow::{Flow, HelperName, Nat, ProtoState, Status, Tcp, TcpState, Tuple};
-use engine::input::{CacheName, Errno, EventKind, Input, KernelInput, Request, Table};
+use engine::input::{CacheName, Channel, Errno, EventKind, Input, KernelInput, Request, StatsTopic, Table};
 use engine::wire::{self, Content};
 use std::net::IpAddr;
 
@@ -443,4 +443,68 @@ fn flows_that_left_the_resend_queue_are_told_even_if_nobody_asks_for_them() {
     world.lose(move |from, payload| from == Side::B && wire::messages(payload).flatten().any(is_nack));
     world.advance(20_000);
     assert_eq!(external(&mut world).len(), 10, "{}", world.take_trace());
+}
+
+/// Two nodes with two links, both up.
+fn with_two_links(mode: Config) -> World {
+    let links = vec![link("sync0"), link("sync1")];
+    let mut world = World::new(Config { links, ..mode });
+    world.advance(2_500);
+    world.take_trace();
+    world
+}
+
+#[test]
+fn the_other_link_carries_on_and_what_was_lost_is_resent() {
+    let mut world = with_two_links(ftfw());
+    // Nobody has heard yet that the cable is cut.
+    world.lose(|_, _| true);
+    world.kernel(Side::A, EventKind::New, &tcp(1));
+    world.kernel(Side::A, EventKind::New, &tcp(2));
+    world.heal();
+    world.interface(Side::A, Channel(0), DOWN);
+    world.kernel(Side::A, EventKind::New, &tcp(3));
+    world.kernel(Side::B, EventKind::New, &tcp(4));
+    assert_eq!(external(&mut world).len(), 3);
+    assert_eq!(world.dump(Side::A, CacheName::External).len(), 1);
+    // What comes back is not gone back to.
+    world.interface(Side::A, Channel(0), RUNS);
+    world.advance(1_200);
+    world.interface(Side::A, Channel(1), DOWN);
+    world.kernel(Side::A, EventKind::Destroy, &tcp(3));
+    world.advance(1_200);
+    assert_eq!(external(&mut world).len(), 2);
+    check("two_links", world);
+}
+
+#[test]
+fn a_node_follows_its_peer_to_the_link_that_works() {
+    let mut world = with_two_links(ftfw());
+    // A switch on the way has failed: a's interface has lost its carrier, b's has not.
+    world.interface(Side::A, Channel(0), DOWN);
+    world.advance(1_200);
+    world.kernel(Side::B, EventKind::New, &tcp(1));
+    assert_eq!(world.dump(Side::A, CacheName::External).len(), 1);
+    check("following", world);
+}
+
+#[test]
+fn what_comes_late_by_another_link_is_not_followed() {
+    let late = |world: &mut World, payload: &[u8]| {
+        world.input(Side::B, peer_on(Channel(1), payload));
+        let client = world.request(Side::B, Request::Statistics(StatsTopic::Link));
+        let statistics = String::from_utf8(world.replies.remove(&client).unwrap()).unwrap();
+        statistics.contains("active_channel: Channel(\n        0,")
+    };
+    let mut world = with_two_links(ftfw());
+    // ALIVE of an old number, of another version, with flags that are no message, and cut off.
+    for payload in [
+        [0x1a, 0x10, 0, 8, 0, 0, 0, 1],
+        [0x2a, 0x10, 0, 8, 0, 0, 9, 9],
+        [0x1a, 0x01, 0, 8, 0, 0, 9, 9],
+        [0x1a, 0x10, 0, 9, 0, 0, 9, 9],
+    ] {
+        assert!(late(&mut world, &payload), "{payload:x?}");
+    }
+    assert!(!late(&mut world, &[0x1a, 0x10, 0, 8, 0, 0, 9, 9]));
 }

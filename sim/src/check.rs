@@ -15,7 +15,7 @@ use engine::wire::{self, Content};
 
 /// Checks a datagram that a node sends: whole, understandable, and about flows that its kernel has had.
 pub(crate) fn datagram(payload: &[u8], config: &Config, history: &BTreeSet<FlowKey>) -> Result<(), String> {
-    let len_max = usize::from(config.links[0].payload_len_max);
+    let len_max = usize::from(config.links[0].state.payload_len_max);
     if payload.len() > len_max {
         return Err(format!(
             "a datagram of {} bytes is sent, {len_max} fit",

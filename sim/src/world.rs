@@ -3,6 +3,7 @@
 //! The rates are drawn as well, and many of them are zero, so that some worlds know one kind of
 //! fault only and others all of them at once.
 
+use engine::input::LinkState;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
@@ -163,7 +164,12 @@ fn config(rng: &mut Rng) -> Config {
         overrun_resync: Some(secs(rng.choose(&[1, 3, 10]))),
         reconcile_period: rng.choose(&[None, None, Some(secs(5)), Some(secs(13))]),
         links: vec![LinkConfig {
-            payload_len_max: rng.choose(&[548, 1_472, 1_472, 8_972]),
+            interface: "sync0".to_owned(),
+            state: LinkState {
+                is_up: true,
+                is_running: true,
+                payload_len_max: rng.choose(&[548, 1_472, 1_472, 8_972]),
+            },
         }],
         default_link: 0,
         limits: Limits {

@@ -231,7 +231,8 @@ fn links(file: &ConfigFile, settings: &Settings) -> anyhow::Result<Vec<Link>> {
 
 fn link_config(link: &Link) -> LinkConfig {
     LinkConfig {
-        payload_len_max: link.state().payload_len_max,
+        interface: link.interface().to_owned(),
+        state: link.state(),
     }
 }
 

@@ -127,9 +127,10 @@ impl Engine {
             receive: self.peer.stats(),
             kernel: self.kernel_stats,
             commit: self.commit_stats.clone(),
+            send: self.send_stats,
             queues: self.sync.queue_stats(),
             resend_queue,
-            active_channel: self.channel,
+            active_channel: self.channels.current(),
             ..Statistics::default()
         }
     }

@@ -1,7 +1,7 @@
 //! Two engines, a link between them and a kernel that obeys: one story, told as text.
 #![expect(dead_code, reason = "each test binary uses its own part of the kit")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU16, NonZeroU32};
@@ -13,8 +13,8 @@ use engine::config::{
 use engine::filter::Filter;
 use engine::flow::{Addrs, Flow, L4Key, ProtoState, Protocol, Status, Tcp, TcpState, Tuple};
 use engine::input::{
-    Channel, ClientEvent, ClientId, Errno, EventKind, Input, KernelInput, LinkEvent, Origin, Request,
-    RequestFailure,
+    Channel, ClientEvent, ClientId, Errno, EventKind, Input, KernelInput, LinkEvent, LinkState, Origin,
+    Request, RequestFailure,
 };
 use engine::output::{Batch, FlowRequest, KernelOp, Output, Reply};
 use engine::time::{Instant, UnixTime};
@@ -37,9 +37,7 @@ pub(crate) fn config(mode: Mode) -> Config {
         tcp_window_tracking: TcpWindowTracking::Off,
         overrun_resync: Some(Duration::from_secs(30)),
         reconcile_period: None,
-        links: vec![LinkConfig {
-            payload_len_max: 1472,
-        }],
+        links: vec![link("sync0")],
         default_link: 0,
         limits: Limits::default(),
     }
@@ -54,6 +52,26 @@ pub(crate) fn notrack() -> Config {
         startup_resync: StartupResync::Off,
     }))
 }
+
+/// A link by an interface that runs.
+pub(crate) fn link(interface: &str) -> LinkConfig {
+    LinkConfig {
+        interface: interface.to_owned(),
+        state: RUNS,
+    }
+}
+
+pub(crate) const RUNS: LinkState = LinkState {
+    is_up: true,
+    is_running: true,
+    payload_len_max: 1472,
+};
+
+pub(crate) const DOWN: LinkState = LinkState {
+    is_up: false,
+    is_running: false,
+    ..RUNS
+};
 
 /// An established TCP flow from `port`.
 pub(crate) fn tcp(port: u16) -> Flow {
@@ -174,6 +192,8 @@ pub(crate) struct World {
     pub(crate) ended: Vec<ClientId>,
     pub(crate) reports: Vec<String>,
     loss: Loss,
+    /// Interfaces that are down: no datagram leaves or arrives there.
+    down: BTreeSet<(Side, Channel)>,
     trace: String,
     n_clients: u64,
 }
@@ -191,6 +211,7 @@ impl World {
             ended: Vec::new(),
             reports: Vec::new(),
             loss: Box::new(|_, _| false),
+            down: BTreeSet::new(),
             trace: String::new(),
             n_clients: 0,
         };
@@ -263,6 +284,19 @@ impl World {
         client
     }
 
+    /// An interface of a node goes up or down, and the node hears of it.
+    pub(crate) fn interface(&mut self, side: Side, channel: Channel, state: LinkState) {
+        if state.is_up {
+            self.down.remove(&(side, channel));
+        } else {
+            self.down.insert((side, channel));
+        }
+        let word = if state.is_up { "up" } else { "down" };
+        self.tell(side, &format!("interface of link {} goes {word}", channel.0));
+        self.input(side, Input::Link(channel, LinkEvent::State(state)));
+        self.settle();
+    }
+
     /// A datagram reaches a node.
     pub(crate) fn datagram(&mut self, side: Side, payload: &[u8]) {
         self.input(side, peer(payload));
@@ -311,21 +345,24 @@ impl World {
                     self.carry_out(side, output, &mut wire);
                 }
             }
-            if let Some((to, payload)) = wire.pop_front() {
-                self.input(to, peer(&payload));
+            if let Some((to, channel, payload)) = wire.pop_front() {
+                self.input(to, peer_on(channel, &payload));
             } else if is_quiet {
                 return;
             }
         }
     }
 
-    fn carry_out(&mut self, side: Side, output: Output, wire: &mut VecDeque<(Side, Vec<u8>)>) {
+    fn carry_out(&mut self, side: Side, output: Output, wire: &mut VecDeque<(Side, Channel, Vec<u8>)>) {
         match output {
             Output::Send(channel, payload) => {
-                let is_lost = (self.loss)(side, &payload);
-                self.tell_datagram(side, &payload, is_lost);
+                let is_down = [side, side.other()]
+                    .iter()
+                    .any(|side| self.down.contains(&(*side, channel)));
+                let is_lost = (self.loss)(side, &payload) || is_down;
+                self.tell_datagram(side, channel, &payload, is_lost);
                 if !is_lost {
-                    wire.push_back((side.other(), payload.clone()));
+                    wire.push_back((side.other(), channel, payload.clone()));
                 }
                 self.input(side, Input::Link(channel, LinkEvent::Sent(payload)));
             }
@@ -397,14 +434,18 @@ impl World {
         writeln!(self.trace, "{secs:>3}.{ms:03}s  {}    {what}", side.name()).unwrap();
     }
 
-    fn tell_datagram(&mut self, from: Side, payload: &[u8], is_lost: bool) {
+    fn tell_datagram(&mut self, from: Side, channel: Channel, payload: &[u8], is_lost: bool) {
         let ms = self.now.as_micros() / 1_000;
         let (secs, ms) = (ms / 1_000, ms % 1_000);
         let arrow = format!("{}→{}", from.name(), from.other().name());
         let fate = if is_lost { "   lost" } else { "" };
+        let way = match channel.0 {
+            0 => String::new(),
+            n => format!("  by link {n}"),
+        };
         writeln!(
             self.trace,
-            "{secs:>3}.{ms:03}s  {arrow}  {}{fate}",
+            "{secs:>3}.{ms:03}s  {arrow}  {}{way}{fate}",
             describe(payload)
         )
         .unwrap();
@@ -432,8 +473,12 @@ impl World {
 }
 
 pub(crate) fn peer(payload: &[u8]) -> Input<'_> {
+    peer_on(Channel(0), payload)
+}
+
+pub(crate) fn peer_on(channel: Channel, payload: &[u8]) -> Input<'_> {
     Input::Peer {
-        channel: Channel(0),
+        channel,
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         payload,
     }

@@ -138,6 +138,8 @@ fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
         ("messages_late", receive.before),
         ("attributes_unknown", receive.unknown_attributes),
         ("resend_queue_overflowed", overflowed),
+        ("datagrams_unsent", engine.send.failed),
+        ("link_changes", engine.send.link_changes),
         ("kernel_events", kernel.events),
         ("kernel_events_filtered", kernel.events_filtered),
         ("kernel_overruns", kernel.overruns),

@@ -168,7 +168,8 @@ fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -
         overrun_resync: Some(Duration::from_secs(30)),
         reconcile_period: None,
         links: vec![LinkConfig {
-            payload_len_max: link.state().payload_len_max,
+            interface: link.interface().to_owned(),
+            state: link.state(),
         }],
         default_link: 0,
         limits: Limits::default(),
