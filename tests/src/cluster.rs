@@ -32,6 +32,8 @@ pub struct Setup {
     pub transport: Transport,
     /// The family of the sync link.
     pub link: Link,
+    /// How many sync links there are, one or two.
+    pub n_links: u8,
     /// Percentage of datagrams lost on the sync link, each way.
     pub loss_percent: u8,
     /// Who moves the gateway addresses.
@@ -43,6 +45,7 @@ pub const TEMPLATE: Setup = Setup {
     mode: Mode::FtFw,
     transport: Transport::Udp,
     link: Link::V4,
+    n_links: 1,
     loss_percent: 0,
     gateway: Gateway::Shared,
 };
@@ -94,12 +97,13 @@ impl Setup {
         Ok(cluster)
     }
 
-    fn firewall(self, node: usize, dir: PathBuf) -> Result<Firewall> {
+    fn firewall(self, node: u8, dir: PathBuf) -> Result<Firewall> {
         let ns = Namespace::new(if node == 0 { "fw1" } else { "fw2" })?;
         let conf = Conf {
             mode: self.mode,
             transport: self.transport,
             link: self.link,
+            n_links: self.n_links,
             node,
             dir: &dir,
         }
@@ -115,10 +119,12 @@ impl Setup {
             server,
             ..
         } = cluster;
-        fw1.ns.ip(&format!(
-            "link add sync0 type veth peer name sync0 netns {}",
-            fw2.ns.path()
-        ))?;
+        for link in 0..self.n_links {
+            fw1.ns.ip(&format!(
+                "link add sync{link} type veth peer name sync{link} netns {}",
+                fw2.ns.path()
+            ))?;
+        }
         for (end, side) in [(client, "lan"), (server, "wan")] {
             end.ip(&format!(
                 "link add {side} type bridge forward_delay 0 stp_state 0 mcast_snooping 0"
@@ -135,7 +141,7 @@ impl Setup {
                    route add default via 10.1.0.1\nroute add default via fd01::1",
         )?;
         server.ip("addr add 10.2.0.10/16 dev wan\naddr add fd02::10/64 dev wan nodad\nlink set wan up")?;
-        for (node, fw) in [(1, fw1), (2, fw2)] {
+        for (node, fw) in [(0, fw1), (1, fw2)] {
             self.wire_firewall(node, &fw.ns)?;
         }
         match self.gateway {
@@ -148,7 +154,13 @@ impl Setup {
         for (key, value) in SYSCTLS {
             ns.sysctl(key, value)?;
         }
-        ns.ip(&format!("addr add 192.168.77.{node}/24 dev sync0\naddr add fd77::{node}/64 dev sync0 nodad\nlink set sync0 up"))?;
+        for link in 0..self.n_links {
+            let [v4, v6] = [Link::V4, Link::V6].map(|family| family.address(link, node));
+            let dev = format!("dev sync{link}");
+            ns.ip(&format!(
+                "addr add {v4}/24 {dev}\naddr add {v6}/64 {dev} nodad\nlink set {dev} up"
+            ))?;
+        }
         // Shared addresses include the link-local one, which neighbour discovery asks from.
         let addresses = match self.gateway {
             Gateway::Shared => "link set lan0 address 02:00:5e:00:01:01 addrgenmode none\n\
@@ -161,7 +173,7 @@ impl Setup {
                 "addr add 10.1.0.{own}/16 dev lan0\naddr add fd01::{own}/64 dev lan0 nodad\n\
                  addr add 10.2.0.{own}/16 dev wan0\naddr add fd02::{own}/64 dev wan0 nodad\n\
                  link set lan0 up\nlink set wan0 up",
-                own = node + 1
+                own = node + 2
             ),
         };
         ns.ip(&addresses)?;
@@ -263,11 +275,11 @@ table inet firewall {
     }
     chain untracked_in {
         type filter hook prerouting priority raw
-        iifname "sync0" notrack
+        iifname "sync*" notrack
     }
     chain untracked_out {
         type filter hook output priority raw
-        oifname "sync0" notrack
+        oifname "sync*" notrack
     }
     chain helpers {
         type filter hook prerouting priority filter
@@ -283,7 +295,7 @@ table inet firewall {
     }
     chain input {
         type filter hook input priority filter; policy drop
-        iifname { "lo", "sync0" } accept
+        iifname { "lo", "sync0", "sync1" } accept
         meta l4proto 112 accept
         icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept
         counter drop

@@ -30,11 +30,12 @@ pub enum Link {
 }
 
 impl Link {
-    /// Addresses of fw1 and fw2 on the sync link.
-    pub fn addresses(self) -> [&'static str; 2] {
+    /// The address of fw1 (0) or fw2 (1) on sync link 0 or 1.
+    pub fn address(self, link: u8, node: u8) -> String {
+        let (net, host) = (77 + link, 1 + node);
         match self {
-            Self::V4 => ["192.168.77.1", "192.168.77.2"],
-            Self::V6 => ["fd77::1", "fd77::2"],
+            Self::V4 => format!("192.168.{net}.{host}"),
+            Self::V6 => format!("fd{net}::{host}"),
         }
     }
 
@@ -47,7 +48,7 @@ impl Link {
     }
 }
 
-/// The port of the sync link.
+/// The port of the first sync link.
 pub(crate) const SYNC_PORT: u16 = 3780;
 
 /// The values of one configuration file.
@@ -56,8 +57,10 @@ pub(crate) struct Conf<'a> {
     pub(crate) mode: Mode,
     pub(crate) transport: Transport,
     pub(crate) link: Link,
+    /// How many sync links there are.
+    pub(crate) n_links: u8,
     /// 0 for fw1, 1 for fw2.
-    pub(crate) node: usize,
+    pub(crate) node: u8,
     /// Where log, lock and socket go.
     pub(crate) dir: &'a Path,
 }
@@ -69,13 +72,14 @@ impl Conf<'_> {
             Mode::FtFw => "FTFW",
             Mode::NoTrack => "NOTRACK",
         };
-        let (link, dir) = (self.link_block(), self.dir.display());
+        let links: Vec<_> = (0..self.n_links).map(|link| self.link_block(link)).collect();
+        let (links, dir) = (links.join("\n    "), self.dir.display());
         format!(
             "Sync {{
     Mode {mode} {{
         PurgeTimeout 5
     }}
-    {link}
+    {links}
 }}
 General {{
     HashSize 32768
@@ -92,12 +96,10 @@ General {{
         )
     }
 
-    /// The block of the sync link.
-    fn link_block(&self) -> String {
-        let [ours, peer] = match (self.link.addresses(), self.node) {
-            (addresses, 0) => addresses,
-            ([fw1, fw2], _) => [fw2, fw1],
-        };
+    /// The block of a sync link.
+    fn link_block(&self, link: u8) -> String {
+        let [ours, peer] = [self.node, 1 - self.node].map(|node| self.link.address(link, node));
+        let port = SYNC_PORT + u16::from(link);
         let family = self.link.clause();
         let (keyword, addresses) = match (self.transport, self.link) {
             (Transport::Udp, _) => (
@@ -105,7 +107,7 @@ General {{
                 format!(
                     "{family}_address {ours}
         {family}_Destination_Address {peer}
-        Port {SYNC_PORT}"
+        Port {port}"
                 ),
             ),
             (Transport::Multicast, Link::V4) => (
@@ -113,14 +115,14 @@ General {{
                 format!(
                     "IPv4_address 225.0.0.50
         IPv4_interface {ours}
-        Group {SYNC_PORT}"
+        Group {port}"
                 ),
             ),
             (Transport::Multicast, Link::V6) => (
                 "Multicast",
                 format!(
                     "IPv6_address ff02::50
-        Group {SYNC_PORT}"
+        Group {port}"
                 ),
             ),
         };
@@ -128,7 +130,7 @@ General {{
         format!(
             "{keyword} {{
         {addresses}
-        Interface sync0
+        Interface sync{link}
         SndSocketBuffer 8388608
         RcvSocketBuffer 8388608
         Checksum on
