@@ -5,9 +5,12 @@ mod common;
 
 use common::{Side, World, ftfw, tcp};
 use engine::config::Config;
-use engine::filter::{Filter, List, Network, Policy};
+use engine::filter::{Filter, List, Network, Policy, Verdict};
 use engine::flow::{Flow, ProtoState, Protocol, Tcp, TcpState};
 use engine::input::{CacheName, EventKind, Request, StatsTopic, Table};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 fn protocols(policy: Policy, protocol: Protocol) -> Filter {
@@ -155,5 +158,111 @@ fn an_excluded_flow_with_another_id_ends_the_one_that_is_cached() {
         world.advance(2_500);
         assert_eq!(internal(&mut world, Side::A).len(), 0);
         assert_eq!(world.dump(Side::B, CacheName::External).len(), 0);
+    }
+}
+
+/// What happens to the flow from one port.
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    /// It ends, if there is one, and one in this state begins.
+    Begins(TcpState),
+    /// It changes into this state, if there is one.
+    Becomes(TcpState),
+    /// It ends, if there is one.
+    Ends,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let state = || {
+        prop_oneof![
+            Just(TcpState::SYN_SENT),
+            Just(TcpState::ESTABLISHED),
+            Just(TcpState::TIME_WAIT)
+        ]
+    };
+    prop_oneof![
+        3 => state().prop_map(Happening::Begins),
+        3 => state().prop_map(Happening::Becomes),
+        2 => Just(Happening::Ends),
+    ]
+}
+
+/// Changes the kernel of node A, with events or without. The mark tells which flow of a port it is.
+fn happens(world: &mut World, port: u16, happening: Happening, is_heard: bool, mark: u32) {
+    let known = world.kernels[&Side::A]
+        .flows
+        .get(&(tcp(port).orig, None))
+        .cloned();
+    let mut changes = Vec::new();
+    if let (Happening::Begins(_) | Happening::Ends, Some(known)) = (happening, &known) {
+        changes.push((EventKind::Destroy, known.clone()));
+    }
+    match (happening, known) {
+        (Happening::Begins(state), _) => {
+            let (id, mark) = (Some(mark), Some(mark));
+            changes.push((
+                EventKind::New,
+                Flow {
+                    id,
+                    mark,
+                    ..in_state(port, state)
+                },
+            ));
+        }
+        (Happening::Becomes(state), Some(known)) => {
+            let (id, mark) = (known.id, known.mark);
+            changes.push((
+                EventKind::Update,
+                Flow {
+                    id,
+                    mark,
+                    ..in_state(port, state)
+                },
+            ));
+        }
+        (Happening::Becomes(_), None) | (Happening::Ends, _) => {}
+    }
+    for (kind, flow) in changes {
+        if is_heard {
+            world.kernel(Side::A, kind, &flow);
+            continue;
+        }
+        let flows = &mut world.kernels.get_mut(&Side::A).unwrap().flows;
+        match kind {
+            EventKind::New | EventKind::Update => drop(flows.insert((flow.orig, None), flow)),
+            EventKind::Destroy => drop(flows.remove(&(flow.orig, None))),
+        }
+    }
+}
+
+/// Port and mark of each line of a cache.
+fn named(lines: &[String]) -> BTreeSet<(u16, u32)> {
+    let number = |line: &str, name: &str| {
+        let digits = line.split(name).nth(1).and_then(|rest| rest.split(' ').next());
+        digits.unwrap_or_default().parse::<u32>().unwrap()
+    };
+    let name = |line: &String| (number(line, "sport=") as u16, number(line, "mark="));
+    lines.iter().map(name).collect()
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_lost_a_re_read_leaves_what_is_kept_and_no_ghost(
+        history in vec((0..3_u16, happening(), prop::bool::weighted(0.7)), 0..40),
+    ) {
+        let filter = open_streams_alone();
+        let mut world = World::new(filtered(filter.clone()));
+        world.advance(2_500);
+        for (mark, (port, happening, is_heard)) in (1..).zip(history) {
+            happens(&mut world, port, happening, is_heard, mark);
+        }
+        world.request(Side::A, Request::ResyncKernel(Table::Flows));
+        let cached = named(&internal(&mut world, Side::A));
+        let name = |flow: &Flow| (flow.orig.ports().unwrap().0, flow.mark.unwrap());
+        let living: BTreeSet<_> = world.kernels[&Side::A].flows.values().map(name).collect();
+        let flows = world.kernels[&Side::A].flows.values();
+        let kept: BTreeSet<_> = flows.filter(|flow| filter.judge(flow) == Verdict::Kept).map(name).collect();
+        prop_assert!(cached.is_subset(&living), "cached {cached:?}, living {living:?}");
+        prop_assert!(cached.is_superset(&kept), "cached {cached:?}, to be kept {kept:?}");
     }
 }
