@@ -161,6 +161,12 @@ fn caches_and_polling() {
         ["error contradiction"]
     );
     assert!(found(&format!("{} {poll}", notrack("DisableInternalCache off"))).is_empty());
+    let resync = "General { NetlinkOverrunResync 30 }";
+    assert_eq!(
+        found(&format!("{} {resync}", notrack("DisableInternalCache on"))),
+        ["warning no-effect"]
+    );
+    assert!(found(&format!("{} {resync}", notrack(""))).is_empty());
     assert_eq!(
         found(&notrack("DisableExternalCache on CommitTimeout 1")),
         ["warning commit-without-cache"]
@@ -177,9 +183,15 @@ fn events() {
     check_general("NetlinkBufferSize 10 NetlinkBufferSizeMaxGrowth 10", &[]);
     check_general("PollSecs 1", &[]);
     check_general(
+        "PollSecs 1 NetlinkBufferSize 10 NetlinkBufferSizeMaxGrowth 9",
+        &["warning no-effect", "warning no-effect"],
+    );
+    check_general(
         "PollSecs 1 NetlinkEventsReliable off NetlinkOverrunResync off",
         &[],
     );
+    check_general("PollSecs 1 Filter From Userspace { }", &[]);
+    check_general("PollSecs 1 Filter From Kernelspace { }", &["warning no-effect"]);
     check_general(
         "PollSecs 1 NetlinkEventsReliable on NetlinkOverrunResync on",
         &["warning no-effect", "warning no-effect"],

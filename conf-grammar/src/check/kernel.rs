@@ -2,7 +2,7 @@
 
 use super::{misfit, warn};
 use crate::diagnose::{Code, Diagnostic, Sink};
-use crate::model::{Config, General, Mode};
+use crate::model::{Config, FilterPlace, General, Mode};
 use crate::span::Spanned;
 
 /// Bytes of the receive buffer that one event takes: the kernel charges the memory it allocated, not
@@ -20,13 +20,14 @@ const GOOD_BUFFER: u32 = 2_097_152;
 const GOOD_BUFFER_MAX: u32 = 8_388_608;
 /// The table should not be read more often than this.
 const RESYNC_SECS_MIN: u32 = 5;
-/// The highest real-time priority: above it there are only threads of the kernel.
+/// The highest real-time priority, shared with threads of the kernel that must never wait.
 const PRIORITY_MAX: u8 = 99;
 
 pub(super) fn buffer_growth(config: &Config, sink: &mut Sink) {
     let general = &config.general;
     let max = general.netlink_buffer_size_max;
     if let (Some(size), Some(span)) = (general.netlink_buffer_size.value, max.span)
+        && general.poll_secs.value.is_none()
         && max.value != 0
         && max.value < size
     {
@@ -43,7 +44,13 @@ pub(super) fn polling_makes_void(config: &Config, sink: &mut Sink) {
     let (Some(_), Some(poll)) = (general.poll_secs.value, general.poll_secs.span) else {
         return;
     };
+    let place = general.filter.place;
     let settings = [
+        (
+            "Filter From Kernelspace",
+            place.value == FilterPlace::Kernelspace,
+            place.span,
+        ),
         (
             "NetlinkBufferSize",
             general.netlink_buffer_size.value.is_some(),
@@ -95,6 +102,28 @@ pub(super) fn hash_sizes(config: &Config, sink: &mut Sink) {
         sink.extend(
             warning.map(|warning| warning.with_help("write a `HashSize` of about a quarter of `HashLimit`")),
         );
+    }
+}
+
+/// After lost events the internal cache is made equal to the table again; without one there is nothing to do.
+pub(super) fn resync_without_cache(config: &Config, sink: &mut Sink) {
+    let Some(Mode::Notrack { internal_cache, .. }) = config.sync().map(|sync| &sync.mode.value) else {
+        return;
+    };
+    let General {
+        overrun_resync_secs: resync,
+        poll_secs,
+        ..
+    } = &config.general;
+    if let (Some(_), Some(span), None) = (resync.value, resync.span, poll_secs.value)
+        && !internal_cache.value
+    {
+        let message = "`NetlinkOverrunResync` has no effect: there is no internal cache to set right";
+        let warning = Diagnostic::warning(Code::NoEffect, span, message);
+        sink.push(match internal_cache.span {
+            Some(span) => warning.with_related(span, "disabled here"),
+            None => warning,
+        });
     }
 }
 

@@ -17,9 +17,10 @@ use crate::span::Spanned;
 type Rule = fn(&Config, &mut Sink);
 
 /// Clauses that contradict each other or make each other void.
-const CONSISTENCY: [Rule; 4] = [
+const CONSISTENCY: [Rule; 5] = [
     sync::polling_without_cache,
     kernel::polling_makes_void,
+    kernel::resync_without_cache,
     kernel::buffer_growth,
     links::void_checksum,
 ];
