@@ -18,8 +18,7 @@ use assembler::{Assembler, DROP, Instruction, KEEP, Label, Load, Test};
 
 /// Most instructions that the kernel takes (`BPF_MAXINSNS` of linux/bpf_common.h).
 const LEN_MAX: usize = 4096;
-/// How many of them are left to [`EventFilter::ignoring`]: eight port ids, and more than that once
-/// far jumps are counted.
+/// How many of them are left to [`EventFilter::ignoring`]: enough for eight port ids.
 const LEN_FOR_PORT_IDS: usize = 32;
 
 /// Offset of `nlmsg_pid` in `struct nlmsghdr`, with which every event begins.

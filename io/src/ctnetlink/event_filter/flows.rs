@@ -8,6 +8,11 @@
 //! ```
 //!
 //! An attribute that is looked for and missing leads to `keep`: the engine decides.
+//!
+//! The stock daemon's program has a meaning of its own: it compares the source and the destination
+//! of the original direction, and accepts a flow only if both are inside. Dumps are always filtered
+//! in user space, so there a flow is cached or not by the way it came to be known. Ours has the one
+//! meaning of user space in both places, at the price of looking at the reply direction too.
 
 use std::net::Ipv6Addr;
 
