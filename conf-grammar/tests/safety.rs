@@ -336,11 +336,16 @@ fn buffers_of_links() {
 fn checksums() {
     check_link("FTFW", &with(LINK, "\nChecksum off"), &["checksum-off@4"]);
     check_link("FTFW", &with(LINK, "Checksum on"), &[]);
-    // One switch for two links is one finding.
+    // One switch for two links is one finding, unless it means different things for them.
     let other = LINK.replace("eth2", "eth3").replace("3780", "3781");
     check_sync(
         &format!("Mode FTFW {{ }}\nChecksum off\n{LINK} {other}"),
         &["deprecated-translated@3", "checksum-off@3"],
+    );
+    let ipv6 = other.replace("IPv4", "IPv6").replace("192.0.2.", "2001:db8::");
+    check_sync(
+        &format!("Mode FTFW {{ }}\nChecksum off\n{ipv6} {LINK}"),
+        &["deprecated-translated@3", "no-effect@3", "checksum-off@3"],
     );
 }
 

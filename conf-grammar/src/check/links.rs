@@ -85,7 +85,7 @@ fn datagram_links(config: &Config) -> Vec<LinkView<'_>> {
 fn checksums_off(config: &Config) -> Vec<LinkView<'_>> {
     let mut links = all(config);
     links.retain(|link| !link.checksum.value);
-    links.dedup_by_key(|link| link.checksum.span);
+    links.dedup_by_key(|link| (link.checksum.span, link.checksum_is_forced));
     links
 }
 
