@@ -18,6 +18,9 @@ pub struct Config {
     pub filter: Filter,
     /// Most flows a cache holds (`HashLimit`).
     pub cache_len_max: NonZeroU32,
+    /// Flows for which the index of each cache has room from the start (`HashSize`): until then it
+    /// need not grow, which stops everything else for a moment. No more than the limit are counted.
+    pub cache_len_expected: u32,
     /// Timeout of committed flows in seconds (`CommitTimeout`); if set, timeouts are not sent either.
     pub commit_timeout_secs: Option<NonZeroU32>,
     /// Delay of `-t` (`PurgeTimeout`).

@@ -94,8 +94,10 @@ impl Engine {
             wall_at_start: wall,
             start: now,
             now,
-            internal: InternalCache::new(config.cache_len_max, hash_key(Purpose::InternalIndex)),
-            external: ExternalCache::new(config.cache_len_max, hash_key(Purpose::ExternalIndex)),
+            internal: InternalCache::new(config.cache_len_max, hash_key(Purpose::InternalIndex))
+                .with_room_for(config.cache_len_expected),
+            external: ExternalCache::new(config.cache_len_max, hash_key(Purpose::ExternalIndex))
+                .with_room_for(config.cache_len_expected),
             sync: Sync::new(config.mode),
             bulk: Bulk::default(),
             transmitter: Transmitter::new(wall, options, channels.payload_len_max()),

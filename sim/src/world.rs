@@ -158,6 +158,7 @@ fn config(rng: &mut Rng) -> Config {
         mode,
         filter: Filter::default(),
         cache_len_max: NonZeroU32::from(non_zero(20_000)),
+        cache_len_expected: 0,
         commit_timeout_secs: rng.choose(&[None, None, None, NonZeroU32::new(180)]),
         purge_timeout: secs(60),
         tcp_window_tracking: rng.choose(&[TcpWindowTracking::Off, TcpWindowTracking::On]),

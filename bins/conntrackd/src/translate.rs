@@ -188,6 +188,7 @@ fn engine_config(
         mode,
         filter,
         cache_len_max: at_least_one(general.hash_limit.value),
+        cache_len_expected: general.hash_size.value,
         commit_timeout_secs: sync.commit_timeout_secs.value.and_then(NonZeroU32::new),
         purge_timeout: secs(sync.purge_timeout_secs.value),
         tcp_window_tracking: if sync.tcp_window_tracking.value {

@@ -28,6 +28,13 @@ impl ExternalCache {
         }
     }
 
+    /// Returns the same cache with room in its index for `n_flows`, see [`FlowCache::reserve`].
+    #[must_use]
+    pub fn with_room_for(mut self, n_flows: u32) -> Self {
+        self.table.reserve(n_flows);
+        self
+    }
+
     /// Applies a message of the peer.
     ///
     /// A message tells all of a flow, an update too: what it lacks the flow has not, even if an

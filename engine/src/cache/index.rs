@@ -26,6 +26,14 @@ impl Index {
         }
     }
 
+    /// Makes room for `n_slots`; without the memory for it, it grows as it fills.
+    pub(super) fn reserve(&mut self, n_slots: usize) {
+        let _is_reserved = self
+            .places
+            .try_reserve(n_slots, |place| spread(place.hash))
+            .is_ok();
+    }
+
     /// Returns the number of slots in it.
     #[cfg(debug_assertions)]
     pub(super) fn len(&self) -> usize {
@@ -68,4 +76,20 @@ impl Index {
 fn spread(hash: u32) -> u64 {
     let hash = u64::from(hash);
     hash << 32 | hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_with_room_does_not_grow_until_it_is_used_up() {
+        let mut index = Index::new();
+        index.reserve(1000);
+        let room = index.memory_bytes();
+        for n in 0..1000 {
+            index.insert(n, SlotId::at(n).unwrap());
+        }
+        assert_eq!(index.memory_bytes(), room);
+    }
 }

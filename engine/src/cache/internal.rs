@@ -51,6 +51,13 @@ impl InternalCache {
         }
     }
 
+    /// Returns the same cache with room in its index for `n_flows`, see [`FlowCache::reserve`].
+    #[must_use]
+    pub fn with_room_for(mut self, n_flows: u32) -> Self {
+        self.table.reserve(n_flows);
+        self
+    }
+
     /// Applies an event of the kernel.
     ///
     /// ```text

@@ -74,6 +74,13 @@ impl FlowCache {
         Self::with_hasher(len_max, KeyHasher::new(hash_key))
     }
 
+    /// Makes room in the index for so many flows, or for the limit if that is less; what the flows
+    /// themselves need is allocated as they come.
+    pub fn reserve(&mut self, n_flows: u32) {
+        let n_flows = n_flows.min(self.len_max.get());
+        self.index.reserve(usize::try_from(n_flows).unwrap_or(usize::MAX));
+    }
+
     const fn with_hasher(len_max: NonZeroU32, hasher: KeyHasher) -> Self {
         Self {
             len_max,

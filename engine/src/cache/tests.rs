@@ -197,6 +197,19 @@ fn a_replacement_keeps_queue_node_and_generation_alone() {
 }
 
 #[test]
+fn room_is_made_for_as_many_flows_as_the_table_takes() {
+    let mut cache = cache(1000);
+    assert_eq!(
+        cache.memory_bytes(),
+        0,
+        "nothing is allocated before it is needed"
+    );
+    cache.reserve(1_000_000);
+    let room = cache.memory_bytes();
+    assert!((8_000..32_000).contains(&room), "{room} bytes");
+}
+
+#[test]
 fn a_full_table_refuses_until_a_flow_is_removed() {
     let mut cache = cache(2);
     let first = cache.insert(&plain(1), 0).unwrap();

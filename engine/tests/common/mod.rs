@@ -32,6 +32,7 @@ pub(crate) fn config(mode: Mode) -> Config {
         mode,
         filter: Filter::default(),
         cache_len_max: NonZeroU32::new(262_144).unwrap(),
+        cache_len_expected: 0,
         commit_timeout_secs: None,
         purge_timeout: Duration::from_secs(60),
         tcp_window_tracking: TcpWindowTracking::Off,

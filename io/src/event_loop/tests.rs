@@ -162,6 +162,7 @@ fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -
         }),
         filter: Filter::default(),
         cache_len_max: NonZeroU32::new(100_000).unwrap(),
+        cache_len_expected: 0,
         commit_timeout_secs: None,
         purge_timeout: Duration::from_secs(60),
         tcp_window_tracking: TcpWindowTracking::Off,

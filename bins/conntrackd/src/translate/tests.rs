@@ -44,6 +44,7 @@ fn a_silent_file_gets_the_defaults() {
             }),
             filter: Filter::default(),
             cache_len_max: NonZeroU32::new(1000).unwrap(),
+            cache_len_expected: 65_536,
             commit_timeout_secs: None,
             purge_timeout: Duration::from_secs(60),
             tcp_window_tracking: TcpWindowTracking::Off,
