@@ -49,6 +49,7 @@ pub use model::{
     Scheduler, SchedulerClass, StatsConfig, SyncConfig, TcpState, Unicast, UnicastAddresses,
 };
 pub use print::print;
+pub use schema::clauses;
 pub use span::{Location, Span, Spanned};
 
 /// What became of a file.

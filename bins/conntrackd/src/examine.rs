@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use conf_grammar::{Config, Diagnostic, Dialect, Migration, Severity, migrate_with};
+use conf_grammar::{Code, Config, Diagnostic, Dialect, Migration, Severity, migrate_with};
 use engine::flow::parse;
 
 use crate::args::{Examination, Flows, MessageFormat, Question, Scope, Warnings};
@@ -74,9 +74,13 @@ fn beyond_the_text(config: &Config, path: &Path, question: &Question) -> Vec<Dia
     match question {
         // That the daemon cannot do it yet is no fault of the text.
         Question::Check(Scope::Text) | Question::Explain(_) => {
-            let severity = Severity::Warning;
-            let as_warning = |refusal| Diagnostic { severity, ..refusal };
-            refusals().into_iter().map(as_warning).collect()
+            let mut refusals = refusals();
+            for refusal in &mut refusals {
+                if refusal.code == Code::NotSupported {
+                    refusal.severity = Severity::Warning;
+                }
+            }
+            refusals
         }
         Question::Check(Scope::Host) => {
             let mut findings = refusals();

@@ -273,4 +273,6 @@ fn saturating_u16(number: u32) -> NonZeroU16 {
 }
 
 #[cfg(test)]
+mod effect_tests;
+#[cfg(test)]
 mod tests;

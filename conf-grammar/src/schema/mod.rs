@@ -65,6 +65,15 @@ impl BlockKind {
     ];
 }
 
+/// Returns every clause of the language, old ones too: the title of its block, such as `` `General` ``
+/// or `the file`, and its name. A name that stands in several blocks comes once for each.
+pub fn clauses() -> impl Iterator<Item = (&'static str, &'static str)> {
+    BlockKind::ALL.into_iter().map(block).flat_map(|block| {
+        let clauses = block.clauses().iter();
+        clauses.map(|clause| (block.title, clause.name))
+    })
+}
+
 /// One kind of block.
 pub(crate) struct BlockSpec {
     /// How messages call it: "`General`", "the file".

@@ -32,9 +32,11 @@ impl Refusals {
             let help = "remove the clause: events tell more than a table that is read from time to time";
             self.add("`PollSecs`", poll_secs.span, help);
         }
-        if let Some(helper) = config.helpers.types.first() {
+        let helpers = &config.helpers;
+        let helper = helpers.types.first().map(|helper| helper.name.span);
+        if let Some(span) = helper.or(helpers.setup.value.then_some(helpers.setup.span)) {
             let help = "without it helpers of the kernel still work";
-            self.add("section `Helper`", helper.name.span, help);
+            self.add("section `Helper`", span, help);
         }
     }
 
