@@ -196,6 +196,14 @@ fn a_filter_that_forgets_the_link_is_told_what_to_add() {
 }
 
 #[test]
+fn a_filter_that_accepts_the_peer_of_a_link_names_it() {
+    let filter = "\tFilter {\n\t\tAddress Accept {\n\t\t\tIPv4_address 192.0.2.2/31\n\t\t}\n\t}\n";
+    insta::assert_snapshot!(rendered(format!(
+        "{GENERAL}General {{\n{filter}}}\nSync {{\n\tMode FTFW {{ }}\n{LINK}}}\n"
+    )));
+}
+
+#[test]
 fn two_links_over_one_interface_are_shown_together() {
     let other = LINK.replace("3780", "3781");
     insta::assert_snapshot!(in_sync(&format!("\tMode FTFW {{ }}\n{LINK}{other}")));

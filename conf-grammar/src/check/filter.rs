@@ -40,6 +40,17 @@ impl OwnFlow {
                 is_listed == (set.policy.value == Policy::Accept)
             })
     }
+
+    /// The end to name: one that the filter accepts, or the first, for any of them can be ignored.
+    fn to_name(&self, filter: &Filter) -> Option<IpAddr> {
+        let accepts = |end: &&IpAddr| {
+            filter
+                .addresses
+                .as_ref()
+                .is_some_and(|set| set.policy.value == Policy::Accept && contains(set, **end))
+        };
+        self.ends.iter().find(accepts).or(self.ends.first()).copied()
+    }
 }
 
 fn passes_protocol(filter: &Filter, protocol: u8) -> bool {
@@ -101,10 +112,7 @@ pub(super) fn own_traffic(config: &Config, sink: &mut Sink) {
         return;
     };
     flows.retain(|flow| flow.passes(filter));
-    let mut addresses: Vec<IpAddr> = flows
-        .iter()
-        .filter_map(|flow| flow.ends.first().copied())
-        .collect();
+    let mut addresses: Vec<IpAddr> = flows.iter().filter_map(|flow| flow.to_name(filter)).collect();
     addresses.sort_unstable();
     addresses.dedup();
     if addresses.is_empty() {
@@ -133,7 +141,7 @@ pub(super) fn own_traffic(config: &Config, sink: &mut Sink) {
         }) => (
             span,
             "the filter accepts",
-            "write narrower networks, without the addresses of this node".to_owned(),
+            "write narrower networks, without the addresses of the nodes".to_owned(),
         ),
     };
     let message = format!("the node replicates its own flows: {reason} {named}");

@@ -82,6 +82,28 @@ pub(super) fn polling_makes_void(config: &Config, sink: &mut Sink) {
     }
 }
 
+/// After lost events the internal cache is made equal to the table again; without one there is nothing to do.
+pub(super) fn resync_without_cache(config: &Config, sink: &mut Sink) {
+    let Some(Mode::Notrack { internal_cache, .. }) = config.sync().map(|sync| &sync.mode.value) else {
+        return;
+    };
+    let General {
+        overrun_resync_secs: resync,
+        poll_secs,
+        ..
+    } = &config.general;
+    if let (Some(_), Some(span), None) = (resync.value, resync.span, poll_secs.value)
+        && !internal_cache.value
+    {
+        let message = "`NetlinkOverrunResync` has no effect: there is no internal cache to set right";
+        let warning = Diagnostic::warning(Code::NoEffect, span, message);
+        sink.push(match internal_cache.span {
+            Some(span) => warning.with_related(span, "disabled here"),
+            None => warning,
+        });
+    }
+}
+
 pub(super) fn hash_sizes(config: &Config, sink: &mut Sink) {
     let General {
         hash_size,
@@ -102,28 +124,6 @@ pub(super) fn hash_sizes(config: &Config, sink: &mut Sink) {
         sink.extend(
             warning.map(|warning| warning.with_help("write a `HashSize` of about a quarter of `HashLimit`")),
         );
-    }
-}
-
-/// After lost events the internal cache is made equal to the table again; without one there is nothing to do.
-pub(super) fn resync_without_cache(config: &Config, sink: &mut Sink) {
-    let Some(Mode::Notrack { internal_cache, .. }) = config.sync().map(|sync| &sync.mode.value) else {
-        return;
-    };
-    let General {
-        overrun_resync_secs: resync,
-        poll_secs,
-        ..
-    } = &config.general;
-    if let (Some(_), Some(span), None) = (resync.value, resync.span, poll_secs.value)
-        && !internal_cache.value
-    {
-        let message = "`NetlinkOverrunResync` has no effect: there is no internal cache to set right";
-        let warning = Diagnostic::warning(Code::NoEffect, span, message);
-        sink.push(match internal_cache.span {
-            Some(span) => warning.with_related(span, "disabled here"),
-            None => warning,
-        });
     }
 }
 
