@@ -40,7 +40,7 @@ mod span;
 
 use std::path::PathBuf;
 
-pub use diagnose::{Code, Diagnostic, Related, Severity, render, render_json, sort};
+pub use diagnose::{Code, Diagnostic, Related, Severity, render, render_json, render_styled, sort};
 pub use dialect::Dialect;
 pub use migrate::{Change, Migration, migrate, migrate_with};
 pub use model::{

@@ -213,3 +213,20 @@ fn two_links_over_one_interface_are_shown_together() {
 fn a_line_no_person_wrote_is_not_shown() {
     insta::assert_snapshot!(rendered(format!("{GENERAL}Stats {{ {} }}\n", "x".repeat(5000))));
 }
+
+#[test]
+fn colours_are_all_that_the_styled_text_has_beside_the_plain_one() {
+    let source = "Stats { LogFile \x1b[2J\u{9b}2J }\nGeneral { HashSzie 3 }\n".as_bytes();
+    let name = "a\x1b[2J.conf";
+    let outcome = parse(name, source);
+    let styled = conf_grammar::render_styled(&outcome.diagnostics, name, source);
+    assert!(styled.starts_with("\x1b["), "{styled:?}");
+    let mut parts = styled.split("\x1b[");
+    let mut plain = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (colour, text) = part.split_once('m').unwrap();
+        assert!(colour.chars().all(|c| c.is_ascii_digit() || c == ';'), "{part:?}");
+        plain.push_str(text);
+    }
+    assert_eq!(plain, render(&outcome.diagnostics, name, source));
+}

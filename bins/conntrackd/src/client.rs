@@ -16,7 +16,7 @@ pub(crate) fn run(path: &Path, dialect: Dialect, request: Request) -> anyhow::Re
     // A client needs the socket and nothing else: a mistake elsewhere in the file must not make it
     // impossible to stop the daemon.
     let Some(socket) = &file.outcome.control_socket else {
-        bail!(file.render(&file.findings(Severity::Error)));
+        bail!(file.render_plain(&file.findings(Severity::Error)));
     };
     match ask(&socket.value, request, &mut stdout().lock()) {
         // Whoever reads has seen enough (`conntrackd -i | head`).

@@ -1,6 +1,6 @@
 //! The configuration file: read, and what the reader found printed.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::anyhow;
@@ -73,8 +73,21 @@ impl ConfigFile {
         found.filter(|found| found.severity <= least).cloned().collect()
     }
 
-    /// Returns findings as text, with the lines they were found in.
+    /// Returns findings as text for standard error, with the lines they were found in; in colours if it
+    /// is a terminal and nobody asked for none (<https://no-color.org>).
     pub(crate) fn render(&self, findings: &[Diagnostic]) -> String {
+        let is_unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+        let render = if std::io::stderr().is_terminal() && is_unset("NO_COLOR") && !is_dumb {
+            conf_grammar::render_styled
+        } else {
+            conf_grammar::render
+        };
+        render(findings, &self.outcome.file_name, &self.source)
+    }
+
+    /// Returns findings as the same text without colours, for a log.
+    pub(crate) fn render_plain(&self, findings: &[Diagnostic]) -> String {
         conf_grammar::render(findings, &self.outcome.file_name, &self.source)
     }
 

@@ -9,7 +9,7 @@ use std::fmt;
 
 pub use code::Code;
 pub use json::render_json;
-pub use render::render;
+pub use render::{render, render_styled};
 
 use crate::dialect::Dialect;
 use crate::span::Span;

@@ -17,8 +17,23 @@ const WINDOW_MAX: usize = 64 * 1024;
 /// Characters that a terminal would obey, of the file or of its name, are shown as others. `source` is the
 /// file that the diagnostics are about.
 pub fn render(diagnostics: &[Diagnostic], file_name: &str, source: &[u8]) -> String {
-    let text = Text::decode(source);
     let renderer = Renderer::plain().decor_style(DecorStyle::Ascii);
+    let text = render_by(&renderer, diagnostics, file_name, source);
+    harmless(text, |_| false)
+}
+
+/// Renders diagnostics like [`render`] with the colours of a terminal, as ANSI escape sequences.
+pub fn render_styled(diagnostics: &[Diagnostic], file_name: &str, source: &[u8]) -> String {
+    const ESCAPE: char = '\u{1B}';
+    let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
+    // The colours are all that may keep its escape: the renderer has replaced those of the source.
+    let file_name = harmless(file_name.to_owned(), |_| false);
+    let text = render_by(&renderer, diagnostics, &file_name, source);
+    harmless(text, |c| c == ESCAPE)
+}
+
+fn render_by(renderer: &Renderer, diagnostics: &[Diagnostic], file_name: &str, source: &[u8]) -> String {
+    let text = Text::decode(source);
     let mut out = String::new();
     for diagnostic in diagnostics {
         let window = Window::around(diagnostic, &text.text);
@@ -30,12 +45,12 @@ pub fn render(diagnostics: &[Diagnostic], file_name: &str, source: &[u8]) -> Str
         out.push_str(&summary);
         out.push('\n');
     }
-    harmless(out)
+    out
 }
 
 /// Replaces what is left of control characters: the renderer escapes those of ASCII, in the source only.
-fn harmless(text: String) -> String {
-    let is_harmful = |c: char| c.is_control() && c != '\n';
+fn harmless(text: String, is_wanted: impl Fn(char) -> bool) -> String {
+    let is_harmful = |c: char| c.is_control() && c != '\n' && !is_wanted(c);
     if text.contains(is_harmful) {
         text.replace(is_harmful, "\u{FFFD}")
     } else {
