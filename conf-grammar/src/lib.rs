@@ -61,6 +61,8 @@ pub struct Outcome {
     pub config: Option<Config>,
     /// The control socket, also of a file that has errors elsewhere: a client needs no more.
     pub control_socket: Option<Spanned<PathBuf>>,
+    /// The syslog facility of the daemon, also of a file that has errors elsewhere: whom to tell them.
+    pub syslog: Option<Facility>,
     /// Everything found, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -106,6 +108,7 @@ pub fn parse_with(file_name: &str, source: &[u8], dialect: Dialect) -> Outcome {
         file_name: file_name.to_owned(),
         config: config.filter(|_| !sink.has_errors()),
         control_socket: file.as_deref().and_then(model::build::control_socket),
+        syslog: file.as_deref().and_then(model::build::syslog),
         diagnostics: sink.into_sorted(),
     }
 }

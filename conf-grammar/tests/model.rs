@@ -191,6 +191,16 @@ fn a_client_finds_the_socket_of_a_file_in_error() {
 }
 
 #[test]
+fn the_facility_that_is_told_the_errors_is_known_in_spite_of_them() {
+    let facility = |source: &str| parse("c", source.as_bytes()).syslog;
+    let broken = "General { HashSize x Syslog local3 }\nStats {";
+    assert!(parse("c", broken.as_bytes()).has_errors());
+    assert_eq!(facility(broken), Some(Facility::Local(3)));
+    assert_eq!(facility("General { Syslog nowhere }"), None);
+    assert_eq!(facility("Stats {"), None);
+}
+
+#[test]
 fn off_cancels_what_was_on() {
     let config = config("General { LogFile /a LogFile off Syslog on Syslog off }");
     assert_eq!(config.general.log_file.value, None);

@@ -53,6 +53,7 @@ impl ConfigFile {
                         file_name: name,
                         config: None,
                         control_socket: None,
+                        syslog: None,
                         diagnostics: vec![Diagnostic::error(Code::UnreadableFile, Span::START, message)],
                     },
                     source: Vec::new(),

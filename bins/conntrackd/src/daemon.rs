@@ -23,7 +23,7 @@ use io::process::{detach_from_place, random, reason};
 use crate::config_file::ConfigFile;
 use crate::host;
 use crate::operator::Operator;
-use crate::translate::{ServiceManager, Settings, translate};
+use crate::translate::{self, ServiceManager, Settings, translate};
 
 /// Runs the daemon by the configuration at `path` until it is asked to end: at the terminal, or as
 /// the child that `parent` waits for.
@@ -87,7 +87,37 @@ fn settings(file: &ConfigFile, path: &Path) -> anyhow::Result<(Settings, Vec<Dia
     let has_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
     match settings.filter(|_| !has_errors) {
         Some(settings) => Ok((settings, findings)),
-        None => bail!("`{}' has errors, nothing was started", file.outcome.file_name),
+        None => {
+            tell_syslog(file, &findings);
+            bail!("`{}' has errors, nothing was started", file.outcome.file_name)
+        }
+    }
+}
+
+/// Tells the syslog daemon what the terminal has been told, if the file names a facility: whoever
+/// starts us may have no terminal.
+fn tell_syslog(file: &ConfigFile, findings: &[Diagnostic]) {
+    let Some(facility) = file.outcome.syslog else {
+        return;
+    };
+    let log = Log::open(LogConfig {
+        file: None,
+        syslog: Some(translate::facility(facility)),
+        console: Console::Off,
+    });
+    // Without a syslog daemon the terminal is all there is.
+    let Ok(mut log) = log else { return };
+    write(&mut log, file, findings);
+}
+
+/// Writes findings to a log, a line each.
+fn write(log: &mut Log, file: &ConfigFile, findings: &[Diagnostic]) {
+    for finding in findings {
+        let severity = match finding.severity {
+            Severity::Error => log::Severity::Error,
+            Severity::Warning | Severity::Note => log::Severity::Warning,
+        };
+        log.write(severity, file.log_line(finding), clock::wall());
     }
 }
 
@@ -104,9 +134,7 @@ fn open_log(
         console: Console::Off,
     })
     .map_err(|error| file.error_at(settings.log_file.location, error))?;
-    for warning in warnings {
-        log.write(log::Severity::Warning, file.log_line(warning), clock::wall());
-    }
+    write(&mut log, file, warnings);
     log.set_console(match parent {
         Some(_) => Console::Trouble,
         None => Console::All,

@@ -239,7 +239,8 @@ fn scheduler(general: &General) -> Placed<Policy> {
     Placed { value, location }
 }
 
-fn facility(facility: Facility) -> log::Facility {
+/// Returns the facility in the words of the log.
+pub(crate) fn facility(facility: Facility) -> log::Facility {
     match facility {
         Facility::Daemon => log::Facility::DAEMON,
         Facility::Local(number) => log::Facility::local(number),

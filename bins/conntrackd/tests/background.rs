@@ -56,6 +56,27 @@ fn a_daemon_in_the_background_serves_until_it_is_stopped() {
 }
 
 #[test]
+fn warnings_about_the_configuration_are_told_to_the_terminal_and_begin_the_log() {
+    let Some(node) = Node::new() else { return };
+    let started = node.run(&["-d"]);
+    assert_success(&started);
+    let picture = format!("\n --> {}:4:2\n", node.path("conf").display());
+    let stderr = text(&started.stderr);
+    assert!(
+        stderr.starts_with("warning[link-not-ignored]: ") && stderr.contains(&picture),
+        "{stderr}"
+    );
+    let log = node.log("log");
+    let first = log.lines().next().unwrap();
+    let place = format!("[warning] {}:4:2: ", node.path("conf").display());
+    assert!(
+        first.contains(&place) && first.ends_with(" [link-not-ignored]"),
+        "{log}"
+    );
+    assert_success(&node.run(&["-k"]));
+}
+
+#[test]
 fn what_a_killed_daemon_leaves_behind_hinders_nobody() {
     let Some(node) = Node::new() else { return };
     assert_success(&node.run(&["-d"]));

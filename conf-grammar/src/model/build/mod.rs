@@ -73,6 +73,13 @@ pub(crate) fn control_socket(file: &[Clause]) -> Option<Spanned<PathBuf>> {
     }
 }
 
+/// Returns the syslog facility of a file: whom the daemon tells why it does not start, also of a file
+/// that is in error elsewhere.
+pub(crate) fn syslog(file: &[Clause]) -> Option<Facility> {
+    let file = Scope::new(file.iter());
+    Scope::inside(&file.named("General")).facility("Syslog").value
+}
+
 /// Section `Stats`; one facility serves both sections, and `General` has the last word.
 fn stats_config(stats: &Scope<'_>, general: Spanned<Option<Facility>>, sink: &mut Sink) -> StatsConfig {
     stats.warn_repeats(sink);
