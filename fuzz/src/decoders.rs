@@ -3,6 +3,7 @@
 use core::num::NonZeroU32;
 
 use engine::cache::{FlowCache, HashKey};
+use engine::flow::parse;
 use engine::flow::text::{ExpectationLine, FlowLine, Timeout};
 use engine::flow::xml::{ExpectationElement, FlowElement};
 use engine::flow::{Expectation, Flow, ProtoState};
@@ -69,6 +70,28 @@ pub fn ctnetlink_datagram(datagram: &[u8]) {
             | ctnetlink::Message::Error { .. } => {}
         }
     }
+}
+
+/// A line that an operator hands to `--explain`: what is read prints as a line that is read.
+pub fn flow_line(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let flow = match parse::line(&text) {
+        Ok(read) => read.flow,
+        Err(error) => {
+            assert!(text.is_char_boundary(error.offset), "{error}");
+            drop(error.to_string());
+            return;
+        }
+    };
+    use_flow(&flow);
+    let printed = printed(&flow);
+    let again = parse::line(&printed).expect("our own line").flow;
+    assert_eq!(self::printed(&again), printed);
+}
+
+fn printed(flow: &Flow) -> String {
+    let (timeout, now) = (Timeout::Shown, UnixTime::default());
+    FlowLine { flow, timeout, now }.to_string()
 }
 
 /// What a control client asks for.

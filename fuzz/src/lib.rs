@@ -10,5 +10,5 @@ mod decoders;
 mod operations;
 
 pub use configuration::configuration;
-pub use decoders::{control_request, ctnetlink_datagram, wire_datagram, wire_payload};
+pub use decoders::{control_request, ctnetlink_datagram, flow_line, wire_datagram, wire_payload};
 pub use operations::cache_operations;

@@ -50,6 +50,11 @@ fn no_datagram_of_a_peer_panics() {
 }
 
 #[test]
+fn no_line_of_an_operator_panics() {
+    replay("flow_line", fuzz::flow_line);
+}
+
+#[test]
 fn no_body_of_a_message_panics() {
     replay("wire_payload", fuzz::wire_payload);
 }

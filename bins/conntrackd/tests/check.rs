@@ -242,6 +242,20 @@ fn a_check_of_the_host_looks_at_what_the_file_names() {
 }
 
 #[test]
+fn a_host_that_has_all_that_the_file_names_passes() {
+    let program = Program::unprivileged();
+    let local = FAULTLESS
+        .replace("IPv4_address 192.0.2.1", "IPv4_address 127.0.0.1")
+        .replace("nothere0", "lo")
+        .replace("DIR", program.dir());
+    let path = program.write("conf", &local);
+    let before = listing(program.dir());
+    let run = program.run(&["-C", &path, "--check", "--host"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{}", run.stderr);
+    assert_eq!(listing(program.dir()), before);
+}
+
+#[test]
 fn a_file_that_any_user_can_change_is_a_warning_of_the_host() {
     let program = Program::unprivileged();
     let path = program.write("conf", "Stats {\n\tLogFile off\n}\n");
