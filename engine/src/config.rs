@@ -1,13 +1,14 @@
 //! What the operator chose, as values the engine needs.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::{NonZeroU16, NonZeroU32};
 use core::time::Duration;
 
-use crate::input::LinkState;
-
 use crate::filter::Filter;
+use crate::flow::HelperName;
+use crate::input::LinkState;
 
 /// Everything the engine is told about how to behave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Config {
     pub mode: Mode,
     /// Which flows of our kernel are cached, sent and flushed (`Filter`).
     pub filter: Filter,
+    /// Which expectations are cached and sent (`ExpectationSync`).
+    pub expectations: ExpectationSync,
     /// Most flows a cache holds (`HashLimit`).
     pub cache_len_max: NonZeroU32,
     /// Flows for which the index of each cache has room from the start (`HashSize`): until then it
@@ -38,6 +41,40 @@ pub struct Config {
     pub default_link: u8,
     /// Limits of work in one turn.
     pub limits: Limits,
+}
+
+/// Which expectations are replicated (`ExpectationSync`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ExpectationSync {
+    /// None.
+    #[default]
+    Off,
+    /// Those of all helpers.
+    All,
+    /// Those of helpers whose name starts with one of these, whatever the case of letters.
+    Helpers(Box<[Box<str>]>),
+}
+
+impl ExpectationSync {
+    /// Returns whether expectations are replicated at all.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        !matches!(self, Self::Off)
+    }
+
+    /// Returns whether those of `helper` are. A list names nobody without a name.
+    #[must_use]
+    pub fn wants(&self, helper: Option<&HelperName>) -> bool {
+        let begins_with = |helper: &HelperName, name: &str| {
+            let start = helper.as_bytes().get(..name.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        match (self, helper) {
+            (Self::Off, _) | (Self::Helpers(_), None) => false,
+            (Self::All, _) => true,
+            (Self::Helpers(names), Some(helper)) => names.iter().any(|name| begins_with(helper, name)),
+        }
+    }
 }
 
 /// What the engine knows of a link.
@@ -131,6 +168,29 @@ impl Default for Limits {
             bulk_turn_len_max: non_zero(1024),
             reply_part_len: 64 * 1024,
             dump_tombstones_max: 65_536,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listed_name_stands_for_all_helpers_that_begin_with_it() {
+        let list = ExpectationSync::Helpers(Box::new(["FTP".into(), "sip".into()]));
+        for (helper, is_wanted) in [
+            (Some("ftp"), true),
+            (Some("sip-5070"), true),
+            (Some("Sip"), true),
+            (Some("tftp"), false),
+            (Some("si"), false),
+            (None, false),
+        ] {
+            let name = helper.map(|name| HelperName::from_bytes(name.as_bytes()).unwrap());
+            assert_eq!(list.wants(name.as_ref()), is_wanted, "{helper:?}");
+            assert!(ExpectationSync::All.wants(name.as_ref()), "{helper:?}");
+            assert!(!ExpectationSync::Off.wants(name.as_ref()), "{helper:?}");
         }
     }
 }

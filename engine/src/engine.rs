@@ -1,15 +1,17 @@
 //! The engine: every input goes in here, and is passed to the one part whose business it is.
 
+mod expectations;
 mod kernel;
 mod requests;
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::cache::{ExternalCache, HashKey, InternalCache};
 use crate::channels::Channels;
 use crate::config::{Config, Mode, StartupResync, TcpWindowTracking};
-use crate::input::{Channel, ClientEvent, Input, LinkEvent};
-use crate::jobs::{self, Announce, CacheDumps, Commit, Flush, Resync};
+use crate::input::{Channel, ClientEvent, ClientId, Input, LinkEvent, Table};
+use crate::jobs::{self, Announce, CacheDumps, Commit, ExpectCommit, ExpectResync, Flush, Resync};
 use crate::output::Output;
 use crate::outputs::Outputs;
 use crate::peer::{self, Peer};
@@ -52,8 +54,12 @@ pub struct Engine {
     channels: Channels,
     peer: Peer,
     resync: Resync,
+    expect_resync: ExpectResync,
     flush: Flush,
+    /// Clients that wait for the end of a flush of the kernel's expectations.
+    expect_flush_clients: Vec<ClientId>,
     commit: Option<Commit>,
+    expect_commit: Option<ExpectCommit>,
     dumps: CacheDumps,
     timers: Timers,
     out: Outputs,
@@ -61,6 +67,7 @@ pub struct Engine {
     commit_stats: CommitStats,
     send_stats: SendStats,
     cache_full: Throttle,
+    expectations_full: Throttle,
     resend_full: Throttle,
     resend_full_told: u64,
     send_failed: Throttle,
@@ -104,8 +111,11 @@ impl Engine {
             channels,
             peer: Peer::default(),
             resync: Resync::new(config.limits.dump_tombstones_max),
+            expect_resync: ExpectResync::new(config.limits.dump_tombstones_max),
             flush: Flush::default(),
+            expect_flush_clients: Vec::new(),
             commit: None,
+            expect_commit: None,
             dumps: CacheDumps::default(),
             timers: Timers::default(),
             out: Outputs::default(),
@@ -113,6 +123,7 @@ impl Engine {
             commit_stats: CommitStats::default(),
             send_stats: SendStats::default(),
             cache_full: Throttle::default(),
+            expectations_full: Throttle::default(),
             resend_full: Throttle::default(),
             resend_full_told: 0,
             send_failed: Throttle::default(),
@@ -135,7 +146,7 @@ impl Engine {
             engine.sync.request_resync();
         }
         engine.arm_reconcile();
-        engine.resync.start(Announce::No, None, &mut engine.out);
+        engine.start_resync(Table::Both, Announce::No, None);
         engine
     }
 
@@ -241,10 +252,10 @@ impl Engine {
             Timer::Purge => self.purge(),
             Timer::OverrunResync => {
                 self.kernel_stats.resyncs = self.kernel_stats.resyncs.wrapping_add(1);
-                self.resync.start(Announce::Changes, None, &mut self.out);
+                self.start_resync(Table::Both, Announce::Changes, None);
             }
             Timer::Reconcile => {
-                self.resync.start(Announce::Changes, None, &mut self.out);
+                self.start_resync(Table::Both, Announce::Changes, None);
                 self.arm_reconcile();
             }
             Timer::Links => {

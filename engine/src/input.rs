@@ -61,6 +61,13 @@ pub enum KernelInput<'a> {
         /// The entry.
         flow: &'a Flow,
     },
+    /// One entry of a dump of expectations.
+    DumpedExpectation {
+        /// The dump it belongs to.
+        dump: DumpId,
+        /// The entry.
+        expectation: &'a Expectation,
+    },
     /// A dump is complete, or failed.
     DumpEnded {
         /// The dump.

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::flow::{Flow, Tuple};
+use crate::flow::{Expectation, Flow, Tuple};
 use crate::input::{Channel, ClientId, StatsTopic, Table};
 use crate::report::Report;
 use crate::stats::Statistics;
@@ -34,8 +34,6 @@ pub enum KernelOp {
     },
     /// Carry out requests in one go.
     Batch(Batch),
-    /// Delete all expectations.
-    FlushExpectations,
 }
 
 /// A dump of a kernel table.
@@ -52,7 +50,7 @@ pub struct Batch {
     pub requests: Vec<FlowRequest>,
 }
 
-/// One request about one flow.
+/// One request about one flow, or about expectations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FlowRequest {
     /// Create it, fail if it exists. `reply` absent means the mirrored original tuple; the
@@ -64,6 +62,21 @@ pub enum FlowRequest {
     Delete(FlowName),
     /// Ask for it: ENOENT in the failures means that it is gone.
     Get(FlowName),
+    /// Something about expectations.
+    Expectation(ExpectRequest),
+}
+
+/// One request about expectations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpectRequest {
+    /// Create it, fail if it exists. The kernel takes its timeout from the helper, not from us.
+    Create(Box<Expectation>),
+    /// Set the timeout of an existing one.
+    Update(Box<Expectation>),
+    /// Delete it; its tuple names it, and its id if known.
+    Delete(Box<Expectation>),
+    /// Delete all.
+    Flush,
 }
 
 /// What the kernel finds a flow by.

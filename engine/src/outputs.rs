@@ -1,6 +1,6 @@
 //! What waits for the driver.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::input::{ClientId, Table};
@@ -16,6 +16,10 @@ pub(crate) enum BatchOwner {
     Flush,
     /// The check whether flows that a dump lacked are really gone.
     Ghosts,
+    /// A commit of expectations.
+    CommitExpectations,
+    /// A flush of the kernel's expectations.
+    FlushExpectations,
 }
 
 /// Outputs in the order in which the driver gets them.
@@ -27,6 +31,8 @@ pub(crate) struct Outputs {
     owners: VecDeque<BatchOwner>,
     spare_batches: Vec<Batch>,
     n_dumps: u32,
+    /// Clients that wait for more than one job.
+    n_jobs: BTreeMap<ClientId, u8>,
 }
 
 impl Outputs {
@@ -50,11 +56,27 @@ impl Outputs {
         self.push(Output::Reply(client, reply));
     }
 
-    /// Completes the answer to each of `clients`.
+    /// Notes that `client` waits for `n_jobs` of them: only the last one completes its answer.
+    pub(crate) fn await_jobs(&mut self, client: ClientId, n_jobs: u8) {
+        self.n_jobs.insert(client, n_jobs);
+    }
+
+    /// Completes the answer to each of `clients`, as far as this was what they waited for.
     pub(crate) fn end(&mut self, clients: &mut Vec<ClientId>) {
         for client in clients.drain(..) {
-            self.reply(client, Reply::End);
+            match self.n_jobs.get_mut(&client) {
+                Some(n_jobs) if *n_jobs > 1 => *n_jobs = n_jobs.saturating_sub(1),
+                _ => {
+                    self.n_jobs.remove(&client);
+                    self.reply(client, Reply::End);
+                }
+            }
         }
+    }
+
+    /// Forgets a client that hung up.
+    pub(crate) fn forget(&mut self, client: ClientId) {
+        self.n_jobs.remove(&client);
     }
 
     /// Asks for a dump.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::cache::{ExternalCache, InternalCache};
+use crate::cache::{CacheFull, ExternalCache, InternalCache};
 use crate::config::Config;
 use crate::input::EventKind;
 use crate::outputs::Outputs;
@@ -30,11 +30,13 @@ pub(crate) struct Peer {
     sweep: Option<Sweep>,
 }
 
-/// Flows of the external cache that were not named again are dropped at `at`.
+/// What the external cache holds and was not named again is dropped at `at`: flows from `slot` on,
+/// then expectations from `expect_slot` on.
 #[derive(Clone, Copy, Debug)]
 struct Sweep {
     at: Instant,
     slot: u32,
+    expect_slot: u32,
 }
 
 /// What the receive path reads and writes beside its own state.
@@ -113,28 +115,79 @@ impl Peer {
     pub(crate) fn expect_names(&mut self, external: &mut ExternalCache, now: Instant) {
         external.begin_generation();
         let at = now.saturating_add(SWEEP_DELAY);
-        self.sweep = Some(Sweep { at, slot: 0 });
+        self.sweep = Some(Sweep {
+            at,
+            slot: 0,
+            expect_slot: 0,
+        });
     }
 
     fn apply(&mut self, message: &MessageView<'_>, cx: &mut Context<'_>) {
-        let kind = match message.content() {
-            Ok(Content::Flow(Change::New)) => EventKind::New,
-            Ok(Content::Flow(Change::Update)) => EventKind::Update,
-            Ok(Content::Flow(Change::Delete)) => EventKind::Destroy,
-            // Expectations are not cached; their messages are acknowledged like all others.
-            Ok(Content::Expectation(_)) => return self.check_expectation(message, cx),
+        let (is_expectation, change) = match message.content() {
+            Ok(Content::Flow(change)) => (false, change),
+            Ok(Content::Expectation(change)) => (true, change),
             Ok(Content::Ack(_) | Content::Nack(_) | Content::Resync | Content::Alive) | Err(_) => return,
         };
-        match wire::decode_flow(message.body, message.body_offset()) {
-            Ok(decoded) => {
-                self.count_unknown(decoded.unknown_attributes);
-                match cx.external.apply(kind, &decoded.flow, cx.now.whole_secs()) {
-                    Ok(true) => self.put_off_sweep(cx.now),
-                    Ok(false) => {}
-                    Err(_full) => self.report_full(cx),
+        let kind = match change {
+            Change::New => EventKind::New,
+            Change::Update => EventKind::Update,
+            Change::Delete => EventKind::Destroy,
+        };
+        let applied = if is_expectation {
+            self.apply_expectation(kind, message, cx)
+        } else {
+            self.apply_flow(kind, message, cx)
+        };
+        if let Err(error) = applied {
+            self.reject(error, cx);
+        }
+    }
+
+    fn apply_flow(
+        &mut self,
+        kind: EventKind,
+        message: &MessageView<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), DecodeError> {
+        let decoded = wire::decode_flow(message.body, message.body_offset())?;
+        self.count_unknown(decoded.unknown_attributes);
+        let applied = cx.external.apply(kind, &decoded.flow, cx.now.whole_secs());
+        self.note_applied(applied, "external", cx);
+        Ok(())
+    }
+
+    /// Where expectations are not replicated, a message about one is read and let go.
+    fn apply_expectation(
+        &mut self,
+        kind: EventKind,
+        message: &MessageView<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), DecodeError> {
+        let decoded = wire::decode_expectation(message.body, message.body_offset())?;
+        self.count_unknown(decoded.unknown_attributes);
+        if cx.config.expectations.is_on() {
+            let now_secs = cx.now.whole_secs();
+            let applied = cx
+                .external
+                .apply_expectation(kind, &decoded.expectation, now_secs);
+            self.note_applied(applied, "external expectation", cx);
+        }
+        Ok(())
+    }
+
+    fn note_applied(&mut self, applied: Result<bool, CacheFull>, cache: &'static str, cx: &mut Context<'_>) {
+        match applied {
+            Ok(true) => self.put_off_sweep(cx.now),
+            Ok(false) => {}
+            Err(CacheFull { len_max }) => {
+                if let Some(refused) = self.cache_full.note(cx.now) {
+                    cx.out.report(Report::CacheFull {
+                        cache,
+                        len_max: len_max.get(),
+                        refused,
+                    });
                 }
             }
-            Err(error) => self.reject(error, cx),
         }
     }
 
@@ -142,23 +195,6 @@ impl Peer {
     fn put_off_sweep(&mut self, now: Instant) {
         if let Some(sweep) = &mut self.sweep {
             sweep.at = now.saturating_add(SWEEP_DELAY);
-        }
-    }
-
-    fn report_full(&mut self, cx: &mut Context<'_>) {
-        if let Some(refused) = self.cache_full.note(cx.now) {
-            cx.out.report(Report::CacheFull {
-                cache: "external",
-                len_max: cx.config.cache_len_max.get(),
-                refused,
-            });
-        }
-    }
-
-    fn check_expectation(&mut self, message: &MessageView<'_>, cx: &mut Context<'_>) {
-        match wire::decode_expectation(message.body, message.body_offset()) {
-            Ok(decoded) => self.count_unknown(decoded.unknown_attributes),
-            Err(error) => self.reject(error, cx),
         }
     }
 
@@ -203,17 +239,33 @@ impl Peer {
             return;
         }
         for _ in 0..len_max {
-            let Some(id) = external.first_from(sweep.slot) else {
+            if !sweep.step(external) {
                 return;
-            };
-            sweep.slot = id.slot().saturating_add(1);
-            if external.is_of_past_generation(id) {
-                external.remove(id);
             }
         }
         self.sweep = Some(Sweep {
             at: now.saturating_add(TURN),
             ..sweep
         });
+    }
+}
+
+impl Sweep {
+    /// Looks at one entry; returns whether there was one left.
+    fn step(&mut self, external: &mut ExternalCache) -> bool {
+        if let Some(id) = external.first_from(self.slot) {
+            self.slot = id.slot().saturating_add(1);
+            if external.is_of_past_generation(id) {
+                external.remove(id);
+            }
+        } else if let Some(id) = external.expectations.first_from(self.expect_slot) {
+            self.expect_slot = id.slot().saturating_add(1);
+            if external.expectation_is_of_past_generation(id) {
+                external.expectations.remove(id);
+            }
+        } else {
+            return false;
+        }
+        true
     }
 }

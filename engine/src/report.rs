@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use crate::flow::Flow;
+use crate::flow::{Expectation, Flow};
 use crate::input::Errno;
 use crate::wire::DecodeError;
 
@@ -68,6 +68,15 @@ pub enum Report {
         /// The flow.
         flow: Box<Flow>,
     },
+    /// The same of an expectation.
+    CommitExpectationFailed {
+        /// What was tried.
+        operation: &'static str,
+        /// Why it failed.
+        errno: Errno,
+        /// The expectation.
+        expectation: Box<Expectation>,
+    },
     /// A commit is asked for while one runs.
     CommitInProgress,
     /// A flush is asked for while a commit runs.
@@ -82,6 +91,11 @@ pub enum Report {
     FlushingKernel,
     /// The kernel's expectations are deleted.
     FlushingKernelExpectations,
+    /// The kernel did not delete its expectations.
+    FlushExpectationsFailed {
+        /// Why.
+        errno: Errno,
+    },
     /// The kernel's flows will be deleted.
     PurgeScheduled {
         /// In how many seconds.
@@ -89,13 +103,13 @@ pub enum Report {
     },
     /// The kernel's flows are deleted as scheduled.
     PurgeBegins,
-    /// A cache is full: flows are not replicated until there is room.
+    /// A cache is full: what is new is not replicated until there is room.
     CacheFull {
-        /// `internal` or `external`.
+        /// `internal` or `external`, with `expectation` behind it if it is of those.
         cache: &'static str,
         /// Most entries it holds.
         len_max: u32,
-        /// Flows refused since the last such report.
+        /// Entries refused since the last such report.
         refused: u64,
     },
     /// Events were lost.
@@ -181,9 +195,12 @@ impl Report {
             | Self::LostBeyondResend
             | Self::Malformed { .. }
             | Self::SendFailed { .. } => Level::Warning,
-            Self::CommitFailed { .. } | Self::FlushDuringCommit | Self::DumpFailed { .. } | Self::NoLink => {
-                Level::Error
-            }
+            Self::CommitFailed { .. }
+            | Self::CommitExpectationFailed { .. }
+            | Self::FlushDuringCommit
+            | Self::FlushExpectationsFailed { .. }
+            | Self::DumpFailed { .. }
+            | Self::NoLink => Level::Error,
         }
     }
 
@@ -192,6 +209,16 @@ impl Report {
     pub fn flow(&self) -> Option<&Flow> {
         if let Self::CommitFailed { flow, .. } = self {
             Some(flow)
+        } else {
+            None
+        }
+    }
+
+    /// Returns the expectation it is about, in the same way.
+    #[must_use]
+    pub fn expectation(&self) -> Option<&Expectation> {
+        if let Self::CommitExpectationFailed { expectation, .. } = self {
+            Some(expectation)
         } else {
             None
         }
@@ -224,7 +251,10 @@ impl fmt::Display for Report {
                 failed,
                 took,
             } => write_commit(f, "expectations", *committed, *failed, *took),
-            Self::CommitFailed { operation, errno, .. } => write!(f, "commit-{operation}: {errno}"),
+            Self::CommitFailed { operation, errno, .. }
+            | Self::CommitExpectationFailed { operation, errno, .. } => {
+                write!(f, "commit-{operation}: {errno}")
+            }
             Self::CommitInProgress => f.write_str("commit already in progress, skipping"),
             Self::FlushDuringCommit => f.write_str("ignoring flush command, commit still in progress"),
             Self::FlushingCaches => f.write_str("flushing caches"),
@@ -232,6 +262,9 @@ impl fmt::Display for Report {
             Self::FlushingExternal => f.write_str("flushing external cache"),
             Self::FlushingKernel => f.write_str("flushing kernel conntrack table"),
             Self::FlushingKernelExpectations => f.write_str("flushing kernel expect table"),
+            Self::FlushExpectationsFailed { errno } => {
+                write!(f, "flushing the kernel's expect table failed: {errno}")
+            }
             Self::PurgeScheduled { secs } => write!(f, "flushing conntrack table in {secs} secs"),
             Self::PurgeBegins => f.write_str("flushing kernel conntrack table (scheduled)"),
             Self::Unsupported { command } => write!(f, "{command} is unsupported in this mode"),
@@ -244,7 +277,7 @@ impl fmt::Display for Report {
                 refused,
             } => write!(
                 f,
-                "the {cache} cache is full at {len_max} entries: {refused} flows were not replicated; \
+                "the {cache} cache is full at {len_max} entries: {refused} were not replicated; \
                  raise HashLimit"
             ),
             Self::Overrun {
@@ -361,7 +394,7 @@ mod tests {
         };
         assert_eq!(
             report.to_string(),
-            "the external cache is full at 1000 entries: 7 flows were not replicated; raise HashLimit"
+            "the external cache is full at 1000 entries: 7 were not replicated; raise HashLimit"
         );
         assert_eq!(report.level(), Level::Warning);
     }

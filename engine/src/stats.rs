@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::input::Channel;
+use crate::input::{Channel, Errno};
 use crate::seq::Seq;
 
 /// A snapshot of all counters.
@@ -138,8 +138,27 @@ pub struct CommitStats {
     pub updated: u64,
     /// Flows that could not be committed.
     pub failed: u64,
-    /// Failures by error number, in its order.
+    /// Expectations created.
+    pub expectations_created: u64,
+    /// Expectations that could not be committed.
+    pub expectations_failed: u64,
+    /// Failures of both by error number, in its order.
     pub failed_by_errno: Vec<(i32, u64)>,
+}
+
+impl CommitStats {
+    /// Counts a failure under its error number.
+    pub(crate) fn count_errno(&mut self, errno: Errno) {
+        let by_errno = &mut self.failed_by_errno;
+        match by_errno.binary_search_by_key(&errno.0, |(number, _)| *number) {
+            Ok(place) => {
+                if let Some((_, failures)) = by_errno.get_mut(place) {
+                    *failures = failures.saturating_add(1);
+                }
+            }
+            Err(place) => by_errno.insert(place, (errno.0, 1)),
+        }
+    }
 }
 
 /// Lengths of the queues.

@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{FTFW, Side, World, config, ftfw, notrack, peer, tcp};
+use common::{FTFW, Side, World, config, expecting, ftfw, ftp, notrack, peer, tcp};
 use engine::config::{Config, FtfwConfig, Mode};
 use engine::input::{
     CacheName, ClientId, DumpFormat, EventKind, Input, KernelInput, LinkEvent, Origin, Request, StatsTopic,
@@ -22,6 +22,8 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 enum Step {
     Event(EventKind, u16),
+    /// About what the flow from the first port foretells of the second.
+    Expect(EventKind, u16, u16),
     Request(Request),
     Peer(Vec<u8>),
     Overrun,
@@ -36,7 +38,7 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let table = prop_oneof![Just(Table::Flows), Just(Table::Both)];
+    let table = prop_oneof![Just(Table::Flows), Just(Table::Expectations), Just(Table::Both)];
     prop_oneof![
         table.clone().prop_map(Request::Commit),
         table.clone().prop_map(Request::ResyncKernel),
@@ -87,6 +89,8 @@ fn control_message() -> impl Strategy<Value = Vec<u8>> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (event_kind(), 0..12_u16).prop_map(|(kind, port)| Step::Event(kind, port)),
+        2 => (event_kind(), 0..4_u16, 0..4_u16)
+            .prop_map(|(kind, master, port)| Step::Expect(kind, master, port)),
         1 => request().prop_map(Step::Request),
         3 => control_message().prop_map(Step::Peer),
         1 => prop::collection::vec(any::<u8>(), 0..60).prop_map(Step::Peer),
@@ -105,7 +109,8 @@ fn modes() -> impl Strategy<Value = Config> {
         resend_queue_len_max: 5.try_into().unwrap(),
         ..FTFW
     };
-    prop_oneof![Just(ftfw()), Just(config(Mode::Ftfw(small))), Just(notrack())]
+    let modes = prop_oneof![Just(ftfw()), Just(config(Mode::Ftfw(small))), Just(notrack())];
+    prop_oneof![modes.clone(), modes.prop_map(expecting)]
 }
 
 /// Drives an engine through a history and returns all it asked for, each with its time.
@@ -149,6 +154,14 @@ fn apply(engine: &mut Engine, step: &Step, now: Instant) {
             };
             engine.handle_input(Input::Kernel(event), now);
         }
+        Step::Expect(kind, master, port) => {
+            let event = KernelInput::Expect {
+                kind: *kind,
+                origin: Origin::NotUs,
+                expectation: &ftp(*master, *port),
+            };
+            engine.handle_input(Input::Kernel(event), now);
+        }
         Step::Request(request) => engine.handle_input(Input::Request(ClientId(1), *request), now),
         Step::Peer(payload) => engine.handle_input(peer(payload), now),
         Step::Overrun => engine.handle_input(Input::Kernel(KernelInput::Overrun), now),
@@ -175,7 +188,7 @@ fn drain(engine: &mut Engine, now: Instant, told: &mut Vec<(u64, String)>) {
                     now,
                 );
             }
-            Output::Kernel(KernelOp::FlushExpectations) | Output::Reply(..) | Output::Report(_) => {}
+            Output::Reply(..) | Output::Report(_) => {}
         }
     }
 }
@@ -184,6 +197,7 @@ fn drain(engine: &mut Engine, now: Instant, told: &mut Vec<(u64, String)>) {
 #[derive(Clone, Debug)]
 enum Scene {
     Kernel(EventKind, u16),
+    Expect(EventKind, u16, u16),
     Restart(Side),
     Pass(u64),
 }
@@ -191,6 +205,8 @@ enum Scene {
 fn scene() -> impl Strategy<Value = Scene> {
     prop_oneof![
         8 => (event_kind(), 0..20_u16).prop_map(|(kind, port)| Scene::Kernel(kind, port)),
+        4 => (event_kind(), 0..20_u16, 0..4_u16)
+            .prop_map(|(kind, master, port)| Scene::Expect(kind, master, 100 * master + port)),
         1 => prop_oneof![Just(Side::A), Just(Side::B)].prop_map(Scene::Restart),
         4 => (1..1_500_u64).prop_map(Scene::Pass),
     ]
@@ -212,6 +228,14 @@ fn play(config: &Config, scenes: &[Scene], losses: &[bool]) -> World {
                     world.kernel(Side::A, *kind, &flow);
                 }
             }
+            Scene::Expect(kind, master, port) => {
+                let (expectation, kernel) = (ftp(*master, *port), &world.kernels[&Side::A]);
+                let has_master = kernel.flows.contains_key(&(expectation.master, None));
+                let is_there = kernel.expectations.contains_key(&expectation.tuple);
+                if has_master && is_there != (*kind == EventKind::New) {
+                    world.expect(Side::A, *kind, &expectation);
+                }
+            }
             Scene::Restart(side) => {
                 // Two starts within a second share sequence numbers, and nobody can tell them apart.
                 let age = world.now.saturating_since(world.started[side]);
@@ -225,8 +249,13 @@ fn play(config: &Config, scenes: &[Scene], losses: &[bool]) -> World {
 }
 
 fn ports(lines: &[String]) -> BTreeSet<u16> {
-    let port = |line: &String| line.split("sport=").nth(1)?.split(' ').next()?.parse().ok();
-    lines.iter().map(|line| port(line).unwrap()).collect()
+    numbers("sport=", lines)
+}
+
+/// The first number of this name in each line.
+fn numbers(name: &str, lines: &[String]) -> BTreeSet<u16> {
+    let number = |line: &String| line.split(name).nth(1)?.split(' ').next()?.parse().ok();
+    lines.iter().map(|line| number(line).unwrap()).collect()
 }
 
 proptest! {
@@ -250,12 +279,16 @@ proptest! {
         scenes in prop::collection::vec(scene(), 0..60),
         losses in prop::collection::vec(prop::bool::weighted(0.3), 0..200),
     ) {
-        let mut world = play(&ftfw(), &scenes, &losses);
+        let mut world = play(&expecting(ftfw()), &scenes, &losses);
         world.heal();
         world.advance(60_000);
         let kernel: BTreeSet<u16> = world.kernels[&Side::A].flows.keys()
             .map(|(tuple, _)| tuple.ports().unwrap().0).collect();
         let external = ports(&world.dump(Side::B, CacheName::External));
+        prop_assert_eq!(kernel, external, "{}", world.take_trace());
+        let kernel: BTreeSet<u16> = world.kernels[&Side::A].expectations.keys()
+            .map(|tuple| tuple.ports().unwrap().1).collect();
+        let external = numbers("dport=", &world.dump_table(Side::B, CacheName::External, Table::Expectations));
         prop_assert_eq!(kernel, external, "{}", world.take_trace());
     }
 }

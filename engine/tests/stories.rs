@@ -3,21 +3,12 @@
 
 mod common;
 
-use common::{DOWN, FTFW, RUNS, Side, World, config, ftfw, link, notrack, peer_on, tcp};
+use common::{DOWN, FTFW, RUNS, Side, World, check, config, ftfw, link, notrack, peer_on, tcp};
 use engine::config::{Config, FtfwConfig, Mode, StartupResync};
 use engine::flow::{Flow, HelperName, Nat, ProtoState, Status, Tcp, TcpState, Tuple};
 use engine::input::{CacheName, Channel, Errno, EventKind, Input, KernelInput, Request, StatsTopic, Table};
 use engine::wire::{self, Content};
 use std::net::IpAddr;
-
-/// Compares a story with the one on file.
-fn check(name: &str, mut world: World) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("traces");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, world.take_trace()));
-}
 
 fn external(world: &mut World) -> Vec<String> {
     world.dump(Side::B, CacheName::External)
@@ -278,8 +269,7 @@ fn a_commit_into_a_full_cache_is_reported() {
     }
     world.advance(2_500);
     world.request(Side::B, Request::Commit(Table::Both));
-    let full =
-        "b: report: the internal cache is full at 3 entries: 3 flows were not replicated; raise HashLimit";
+    let full = "b: report: the internal cache is full at 3 entries: 3 were not replicated; raise HashLimit";
     assert!(
         world.reports.iter().any(|report| report == full),
         "{:#?}",

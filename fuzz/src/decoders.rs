@@ -7,7 +7,7 @@ use engine::flow::parse;
 use engine::flow::text::{ExpectationLine, FlowLine, Timeout};
 use engine::flow::xml::{ExpectationElement, FlowElement};
 use engine::flow::{Expectation, Flow, ProtoState};
-use engine::output::FlowRequest;
+use engine::output::{ExpectRequest, FlowRequest};
 use engine::seq::Seq;
 use engine::time::UnixTime;
 use engine::wire::{
@@ -16,7 +16,7 @@ use engine::wire::{
 };
 use io::control::codes;
 use io::ctnetlink;
-use io::ctnetlink::encode::{AckMode, ExpectRequest, encode_expect_request, encode_flow_request};
+use io::ctnetlink::encode::{AckMode, encode_expect_request, encode_flow_request};
 
 const OPTIONS: EncodeOptions = EncodeOptions {
     timeouts: Timeouts::Send,
@@ -215,9 +215,9 @@ fn use_expectation(expectation: &Expectation) {
 
     encoded_expectation(expectation);
     let requests = [
-        ExpectRequest::Create(expectation),
-        ExpectRequest::Update(expectation),
-        ExpectRequest::Delete(expectation),
+        ExpectRequest::Create(expectation.clone().into()),
+        ExpectRequest::Update(expectation.clone().into()),
+        ExpectRequest::Delete(expectation.clone().into()),
     ];
     let mut buffer = Vec::new();
     for request in &requests {

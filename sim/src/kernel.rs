@@ -219,6 +219,8 @@ impl Kernel {
                 let key = self.find(name).ok_or(Errno::ENOENT)?;
                 Ok(self.flow(&key, now))
             }
+            // Its flows have no helpers, and the nodes do not replicate expectations.
+            FlowRequest::Expectation(_) => Err(Errno::EOPNOTSUPP),
         }
     }
 

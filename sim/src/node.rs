@@ -355,7 +355,6 @@ impl Daemon {
                 Output::Kernel(KernelOp::Batch(batch)) => {
                     self.jobs.push_back(Job::Batch { batch, answers: None });
                 }
-                Output::Kernel(KernelOp::FlushExpectations) => {}
                 Output::Reply(client, reply) => self.reply(client, reply),
                 Output::Report(report) => self.tell(&format!("report: {report}")),
             }

@@ -8,7 +8,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use engine::config::{
-    Config, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, StartupResync, TcpWindowTracking,
+    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, StartupResync,
+    TcpWindowTracking,
 };
 use engine::filter::Filter;
 use engine::time::UnixTime;
@@ -157,6 +158,7 @@ fn config(rng: &mut Rng) -> Config {
     Config {
         mode,
         filter: Filter::default(),
+        expectations: ExpectationSync::Off,
         cache_len_max: NonZeroU32::from(non_zero(20_000)),
         cache_len_expected: 0,
         commit_timeout_secs: rng.choose(&[None, None, None, NonZeroU32::new(180)]),

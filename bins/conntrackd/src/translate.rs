@@ -16,7 +16,7 @@ use conf_grammar::{
     Config, Diagnostic, Facility, FilterPlace, General, Location, Mode, Running, SchedulerClass, Span,
     Spanned, SyncConfig,
 };
-use engine::config::{FtfwConfig, Limits, NotrackConfig, StartupResync, TcpWindowTracking};
+use engine::config::{ExpectationSync, FtfwConfig, Limits, NotrackConfig, StartupResync, TcpWindowTracking};
 use engine::filter::Filter;
 use engine::input::Table;
 use io::ctnetlink::{Delivery, EventFilter};
@@ -93,7 +93,6 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
         unsupported.add("a configuration without section `Sync`", None, "add the section");
         return Err(unsupported.0);
     };
-    unsupported.sync(sync);
     let general = &config.general;
     let filter = filter::filter(&general.filter);
     let event_filter = event_filter(&filter, &general.filter.place, &mut unsupported);
@@ -106,7 +105,7 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
         engine: engine_config(general, sync, filter, mode, default_link),
         links,
         kernel: Placed {
-            value: kernel_options(general, event_filter),
+            value: kernel_options(general, sync, event_filter),
             location: general.netlink_buffer_size.location(),
         },
         filter_place: placed(&general.filter.place),
@@ -187,6 +186,7 @@ fn engine_config(
     engine::config::Config {
         mode,
         filter,
+        expectations: expectations(&sync.expectations.value),
         cache_len_max: at_least_one(general.hash_limit.value),
         cache_len_expected: general.hash_size.value,
         commit_timeout_secs: sync.commit_timeout_secs.value.and_then(NonZeroU32::new),
@@ -204,8 +204,19 @@ fn engine_config(
     }
 }
 
+fn expectations(expectations: &conf_grammar::ExpectationSync) -> ExpectationSync {
+    match expectations {
+        conf_grammar::ExpectationSync::Off => ExpectationSync::Off,
+        conf_grammar::ExpectationSync::All => ExpectationSync::All,
+        conf_grammar::ExpectationSync::Helpers(names) => {
+            let names = names.iter().map(|name| name.value.as_str().into());
+            ExpectationSync::Helpers(names.collect())
+        }
+    }
+}
+
 /// The buffer grows only where the file leaves the choice to us, or says how far.
-fn kernel_options(general: &General, event_filter: EventFilter) -> KernelOptions {
+fn kernel_options(general: &General, sync: &SyncConfig, event_filter: EventFilter) -> KernelOptions {
     let given = general.netlink_buffer_size.value;
     let len = given.unwrap_or(EVENT_BUFFER_LEN);
     let max = match (general.netlink_buffer_size_max.span, given) {
@@ -216,7 +227,10 @@ fn kernel_options(general: &General, event_filter: EventFilter) -> KernelOptions
     KernelOptions {
         buffer_len: Some(bytes(len)),
         buffer_len_max: bytes(max),
-        tables: Table::Flows,
+        tables: match sync.expectations.value {
+            conf_grammar::ExpectationSync::Off => Table::Flows,
+            conf_grammar::ExpectationSync::All | conf_grammar::ExpectationSync::Helpers(_) => Table::Both,
+        },
         delivery: if general.reliable_events.value {
             Delivery::Reliable
         } else {

@@ -2,15 +2,17 @@
 
 use core::num::NonZeroU32;
 
-use crate::flow::Flow;
+use crate::flow::{Expectation, Flow};
 use crate::input::EventKind;
 use crate::stats::CacheStats;
 
-use super::{CacheFull, FlowCache, FlowId, FlowKey, HashKey};
+use super::{CacheFull, ExpectId, ExternalExpectations, FlowCache, FlowId, FlowKey, HashKey};
 
 /// Flows of the peer.
 #[derive(Debug)]
 pub struct ExternalCache {
+    /// What helpers foretell of the peer's flows; empty unless expectations are replicated.
+    pub expectations: ExternalExpectations,
     table: FlowCache,
     stats: CacheStats,
     /// Marks what the peer named since it restarted.
@@ -22,6 +24,7 @@ impl ExternalCache {
     #[must_use]
     pub fn new(len_max: NonZeroU32, hash_key: HashKey) -> Self {
         Self {
+            expectations: ExternalExpectations::new(len_max, hash_key),
             table: FlowCache::new(len_max, hash_key),
             stats: CacheStats::default(),
             generation: 0,
@@ -39,18 +42,21 @@ impl ExternalCache {
     ///
     /// A message tells all of a flow, an update too: what it lacks the flow has not, even if an
     /// earlier flow with the same key had it. An update of an unknown flow inserts it, the end of an
-    /// unknown one is nothing. Returns whether a flow was named again for the first time since the
+    /// unknown one is nothing, that of a master is the end of its expectations. Returns whether a flow was named again for the first time since the
     /// generation began.
     ///
     /// # Errors
     /// [`CacheFull`] if there is no room for it.
     pub fn apply(&mut self, kind: EventKind, flow: &Flow, now_secs: u32) -> Result<bool, CacheFull> {
-        let known = self.table.find(&FlowKey::of(flow));
+        let key = FlowKey::of(flow);
+        let known = self.table.find(&key);
         let is_named_again = known.is_some_and(|id| self.is_of_past_generation(id));
         let id = match (kind, known) {
-            (EventKind::Destroy, None) => return Ok(false),
-            (EventKind::Destroy, Some(id)) => {
-                self.remove(id);
+            (EventKind::Destroy, known) => {
+                self.expectations.remove_of_master(&key);
+                if let Some(id) = known {
+                    self.remove(id);
+                }
                 return Ok(false);
             }
             (EventKind::New | EventKind::Update, None) => self.insert(flow, now_secs)?,
@@ -70,6 +76,20 @@ impl ExternalCache {
         };
         self.table.bookkeeping_mut(id).generation = self.generation;
         Ok(is_named_again)
+    }
+
+    /// Applies a message of the peer about an expectation; the result is as that of [`Self::apply`].
+    ///
+    /// # Errors
+    /// [`CacheFull`] if there is no room for it.
+    pub fn apply_expectation(
+        &mut self,
+        kind: EventKind,
+        expectation: &Expectation,
+        now_secs: u32,
+    ) -> Result<bool, CacheFull> {
+        self.expectations
+            .apply(kind, expectation, self.generation, now_secs)
     }
 
     fn insert(&mut self, flow: &Flow, now_secs: u32) -> Result<FlowId, CacheFull> {
@@ -93,13 +113,19 @@ impl ExternalCache {
         self.table.bookkeeping(id).generation != self.generation
     }
 
+    /// Returns the same of an expectation.
+    #[must_use]
+    pub fn expectation_is_of_past_generation(&self, id: ExpectId) -> bool {
+        self.expectations.generation(id) != self.generation
+    }
+
     /// Removes a flow.
     pub fn remove(&mut self, id: FlowId) {
         self.table.remove(id);
         self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
     }
 
-    /// Empties the cache.
+    /// Empties the cache of flows.
     pub fn clear(&mut self) {
         self.stats.destroyed = self
             .stats
@@ -170,5 +196,6 @@ impl ExternalCache {
     #[cfg(debug_assertions)]
     pub fn check_invariants(&self) {
         self.table.check_invariants();
+        self.expectations.check_invariants();
     }
 }

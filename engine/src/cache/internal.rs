@@ -7,7 +7,7 @@ use crate::input::EventKind;
 use crate::output::FlowName;
 use crate::stats::{CacheStats, TrafficStats};
 
-use super::{FlowCache, FlowId, FlowKey, HashKey, Liveness, NodeId};
+use super::{FlowCache, FlowId, FlowKey, HashKey, InternalExpectations, Liveness, NodeId};
 
 /// What an event did to the internal cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum NoNews {
 /// from it; [`InternalCache::release`] lets it go.
 #[derive(Debug)]
 pub struct InternalCache {
+    /// What helpers foretell of our kernel's flows; empty unless expectations are replicated.
+    pub expectations: InternalExpectations,
     table: FlowCache,
     stats: CacheStats,
     traffic: TrafficStats,
@@ -45,6 +47,7 @@ impl InternalCache {
     #[must_use]
     pub fn new(len_max: NonZeroU32, hash_key: HashKey) -> Self {
         Self {
+            expectations: InternalExpectations::new(len_max, hash_key),
             table: FlowCache::new(len_max, hash_key),
             stats: CacheStats::default(),
             traffic: TrafficStats::default(),
@@ -169,9 +172,10 @@ impl InternalCache {
         }
     }
 
-    /// Forgets a flow that we deleted from the kernel: the peer is not told, but a message about it
-    /// that waits in a queue goes out as its end.
+    /// Forgets a flow that we deleted from the kernel, and its expectations: the peer is not told,
+    /// but a message about them that waits in a queue goes out as their end.
     pub fn forget(&mut self, key: &FlowKey) {
+        self.expectations.forget_of_master(key);
         let Some(id) = self.table.find(key) else { return };
         if self.liveness(id) != Liveness::Dead {
             self.kill(id);
@@ -186,7 +190,7 @@ impl InternalCache {
         }
     }
 
-    /// Empties the cache; no queue may refer to its flows.
+    /// Empties the cache of flows; no queue may refer to them.
     pub fn clear(&mut self) {
         self.stats.destroyed = self
             .stats
@@ -211,6 +215,12 @@ impl InternalCache {
     #[must_use]
     pub fn flow(&self, id: FlowId) -> Flow {
         self.table.flow(id)
+    }
+
+    /// Returns what a flow is found by.
+    #[must_use]
+    pub fn key(&self, id: FlowId) -> FlowKey {
+        self.table.key(id)
     }
 
     /// Returns what the kernel finds a flow by.
@@ -273,6 +283,7 @@ impl InternalCache {
     #[cfg(debug_assertions)]
     pub fn check_invariants(&self) {
         self.table.check_invariants();
+        self.expectations.check_invariants();
     }
 }
 

@@ -76,17 +76,24 @@ impl KeyHasher {
 
     /// Returns the hash of `key`.
     pub(super) fn hash(&self, key: &FlowKey) -> u32 {
+        self.hash_all(&[*key])
+    }
+
+    /// Returns the hash of several keys together.
+    pub(super) fn hash_all(&self, keys: &[FlowKey]) -> u32 {
         let mut hasher = self.0;
-        match key.addrs {
-            Addrs::V4 { src, dst } => {
-                hasher.write_u64(u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits()));
+        for key in keys {
+            match key.addrs {
+                Addrs::V4 { src, dst } => {
+                    hasher.write_u64(u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits()));
+                }
+                Addrs::V6 { src, dst } => {
+                    hasher.write_u128(src.to_bits());
+                    hasher.write_u128(dst.to_bits());
+                }
             }
-            Addrs::V6 { src, dst } => {
-                hasher.write_u128(src.to_bits());
-                hasher.write_u128(dst.to_bits());
-            }
+            hasher.write_u64(rest_bits(key));
         }
-        hasher.write_u64(rest_bits(key));
         // All 64 bits are equally good; the index keeps 32.
         let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
         u32::from_le_bytes([a, b, c, d])

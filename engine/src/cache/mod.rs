@@ -17,6 +17,7 @@ mod arena;
 mod attrs;
 mod bookkeeping;
 mod entry;
+mod expectations;
 mod external;
 mod index;
 mod internal;
@@ -28,6 +29,9 @@ mod table;
 mod tests;
 
 pub use bookkeeping::{Bookkeeping, Liveness, NodeId};
+pub use expectations::{
+    ExpectChange, ExpectId, ExpectKey, ExpectTable, ExternalExpectations, InternalExpectations,
+};
 pub use external::ExternalCache;
 pub use internal::{Change, InternalCache, NoNews};
 pub use key::{FlowKey, HashKey};

@@ -1,10 +1,10 @@
 //! What the kernel says: events, dumps, and the ends of batches.
 
-use crate::cache::Change;
+use crate::cache::{Change, FlowKey};
 use crate::filter::{SetName, Step, Verdict};
 use crate::flow::Flow;
-use crate::input::{EventKind, KernelInput, Origin, RequestFailure};
-use crate::jobs::Ended;
+use crate::input::{Errno, EventKind, KernelInput, Origin, RequestFailure};
+use crate::jobs::{Commit, Ended};
 use crate::output::{Batch, DumpId};
 use crate::outputs::BatchOwner;
 use crate::report::Report;
@@ -17,33 +17,34 @@ impl Engine {
     pub(super) fn handle_kernel(&mut self, input: KernelInput<'_>) {
         match input {
             KernelInput::Flow { kind, origin, flow } => self.handle_event(kind, origin, flow),
-            // The expectation caches stay empty until a mode that synchronises expectations exists.
-            KernelInput::Expect { .. } => {}
+            KernelInput::Expect {
+                kind,
+                origin,
+                expectation,
+            } => self.handle_expectation(kind, origin, expectation),
             KernelInput::Overrun => self.handle_overrun(),
             KernelInput::Dumped { dump, flow } => self.handle_dumped(dump, flow),
+            KernelInput::DumpedExpectation { dump, expectation } => {
+                self.handle_dumped_expectation(dump, expectation);
+            }
             KernelInput::DumpEnded { dump, error: None } => self.handle_dump_ended(dump),
             KernelInput::DumpEnded {
                 dump,
                 error: Some(errno),
-            } => {
-                self.kernel_stats.dumps_failed = self.kernel_stats.dumps_failed.wrapping_add(1);
-                self.out.report(Report::DumpFailed { errno });
-                if self.resync.owns(dump) {
-                    self.resync.dump_failed(&mut self.out);
-                    self.timers
-                        .arm_if_idle(Timer::OverrunResync, self.now.saturating_add(DUMP_RETRY));
-                } else if self.flush.owns(dump) {
-                    let batch_len_max = self.config.limits.batch_len_max.get();
-                    self.flush.dump_ended(batch_len_max, &mut self.out);
-                }
-            }
+            } => self.handle_dump_failed(dump, errno),
             KernelInput::Answer { index, flow } => match self.out.batch_owner() {
                 Some(BatchOwner::Commit) => {
                     if let Some(commit) = &mut self.commit {
                         commit.answer(index, flow);
                     }
                 }
-                Some(BatchOwner::Flush | BatchOwner::Ghosts) | None => {}
+                Some(
+                    BatchOwner::Flush
+                    | BatchOwner::Ghosts
+                    | BatchOwner::CommitExpectations
+                    | BatchOwner::FlushExpectations,
+                )
+                | None => {}
             },
             KernelInput::BatchEnded { batch, failures } => self.handle_batch_ended(batch, failures),
         }
@@ -72,6 +73,9 @@ impl Engine {
                     Origin::NotUs => self.sync.enqueue(id, &mut self.internal),
                     Origin::Us => self.internal.drop_unreferenced(id),
                 }
+                if kind == EventKind::New {
+                    self.take_held_expectations(&FlowKey::of(flow));
+                }
             }
             Change::Nothing => {}
             Change::Full => self.report_internal_full(),
@@ -81,6 +85,7 @@ impl Engine {
     fn handle_overrun(&mut self) {
         self.kernel_stats.overruns = self.kernel_stats.overruns.wrapping_add(1);
         self.resync.lost_events();
+        self.expect_resync.lost_events();
         let delay = self.config.overrun_resync;
         self.out.report(Report::Overrun {
             resync_in_secs: delay.map(|delay| delay.as_secs()),
@@ -120,9 +125,31 @@ impl Engine {
                 .resync
                 .dump_ended(&self.internal, batch_len_max, &mut self.out);
             self.resync_ended(ended);
+        } else if self.expect_resync.owns(dump) {
+            let (internal, sync) = (&mut self.internal, &mut self.sync);
+            self.expect_resync.dump_ended(internal, sync, &mut self.out);
+            self.begin_to_tell();
         } else if self.flush.owns(dump) {
             self.flush.dump_ended(batch_len_max, &mut self.out);
         }
+    }
+
+    fn handle_dump_failed(&mut self, dump: DumpId, errno: Errno) {
+        self.kernel_stats.dumps_failed = self.kernel_stats.dumps_failed.wrapping_add(1);
+        self.out.report(Report::DumpFailed { errno });
+        if self.resync.owns(dump) {
+            self.resync.dump_failed(&mut self.out);
+        } else if self.expect_resync.owns(dump) {
+            self.expect_resync.dump_failed(&mut self.out);
+        } else {
+            if self.flush.owns(dump) {
+                let batch_len_max = self.config.limits.batch_len_max.get();
+                self.flush.dump_ended(batch_len_max, &mut self.out);
+            }
+            return;
+        }
+        self.timers
+            .arm_if_idle(Timer::OverrunResync, self.now.saturating_add(DUMP_RETRY));
     }
 
     fn handle_batch_ended(&mut self, batch: Batch, failures: &[RequestFailure]) {
@@ -141,6 +168,8 @@ impl Engine {
                         .batch_ended(&batch, failures, internal, sync, batch_len_max, &mut self.out);
                 self.resync_ended(ended);
             }
+            Some(BatchOwner::CommitExpectations) => self.expect_commit_batch_ended(&batch, failures),
+            Some(BatchOwner::FlushExpectations) => self.expectations_flushed(failures),
             None => {}
         }
         self.out.batch_ended(batch);
@@ -154,7 +183,16 @@ impl Engine {
             self.kernel_stats.ghosts = self.kernel_stats.ghosts.wrapping_add(ghosts);
             self.out.report(Report::GhostsRemoved { flows: ghosts });
         }
-        if core::mem::take(&mut self.is_starting) && self.internal.first_from(0).is_some() {
+        self.begin_to_tell();
+    }
+
+    /// Tells the peer all there is, once both tables have been read after the start.
+    fn begin_to_tell(&mut self) {
+        if !self.is_starting || !self.resync.is_idle() || !self.expect_resync.is_idle() {
+            return;
+        }
+        self.is_starting = false;
+        if self.internal.first_from(0).is_some() {
             self.start_bulk(BulkCause::Startup);
         }
     }
@@ -166,10 +204,21 @@ impl Engine {
         if commit.batch_ended(batch, failures, &mut self.commit_context()) {
             self.commit = Some(commit);
         } else {
-            commit.finish(&mut self.commit_context());
+            self.end_commit(commit);
             // Finds new flows of which nobody told while the commit ran: see `Batch`.
             self.timers
                 .arm(Timer::Reconcile, self.now.saturating_add(COMMIT_RECONCILE));
+        }
+    }
+
+    /// Ends a commit of flows; that of expectations follows if it was asked for.
+    pub(super) fn end_commit(&mut self, commit: Commit) {
+        let has_sequel = commit.has_sequel();
+        let mut clients = commit.finish(&mut self.commit_context());
+        if has_sequel {
+            self.commit_expectations(clients);
+        } else {
+            self.out.end(&mut clients);
         }
     }
 

@@ -15,34 +15,26 @@ use super::Engine;
 
 impl Engine {
     pub(super) fn handle_request(&mut self, client: ClientId, request: Request) {
+        let has_expectations = self.config.expectations.is_on();
         match request {
-            Request::Dump {
-                table: Table::Flows,
-                cache,
-                format,
-            } => {
-                let (dumps, mut cx) = self.cache_dumps();
-                return dumps.start(client, cache, format, &mut cx);
-            }
-            Request::Commit(Table::Flows) => return self.start_commit(client, Report::CommittingFlows),
-            Request::Commit(Table::Both) => return self.start_commit(client, Report::CommittingAll),
-            Request::FlushKernel(Table::Flows | Table::Both) => {
-                self.out.report(Report::FlushingKernel);
-                self.kernel_stats.flushes = self.kernel_stats.flushes.wrapping_add(1);
-                return self.flush.start(Some(client), &mut self.out);
-            }
-            Request::ResyncKernel(Table::Flows | Table::Both) => {
-                self.out.report(Report::ResyncKernel);
-                self.kernel_stats.resyncs = self.kernel_stats.resyncs.wrapping_add(1);
-                return self.resync.start(Announce::No, Some(client), &mut self.out);
-            }
-            Request::Stop => return self.out.reply(client, Reply::Stop),
             // Without synchronised expectations these have nothing to do, as at the stock daemon.
-            Request::Dump { .. }
+            Request::Dump {
+                table: Table::Expectations,
+                ..
+            }
             | Request::Commit(Table::Expectations)
             | Request::FlushKernel(Table::Expectations)
             | Request::ResyncKernel(Table::Expectations)
-            | Request::Statistics(StatsTopic::Expectations) => {}
+            | Request::Statistics(StatsTopic::Expectations)
+                if !has_expectations => {}
+            Request::Dump { table, cache, format } => {
+                let (dumps, mut cx) = self.cache_dumps();
+                return dumps.start(client, cache, table, format, &mut cx);
+            }
+            Request::Commit(table) => return self.start_commit(client, table),
+            Request::FlushKernel(table) => return self.flush_kernel(client, table),
+            Request::ResyncKernel(table) => return self.resync_kernel(client, table),
+            Request::Stop => return self.out.reply(client, Reply::Stop),
             Request::FlushCache(cache) => self.flush_cache(cache),
             Request::Bulk => self.start_bulk(BulkCause::Command),
             Request::RequestResync => {
@@ -58,25 +50,71 @@ impl Engine {
         self.out.reply(client, Reply::End);
     }
 
-    fn start_commit(&mut self, client: ClientId, report: Report) {
+    fn start_commit(&mut self, client: ClientId, table: Table) {
         // What a commit finds in the kernel it keeps: a purge must not delete it behind its back.
         self.timers.disarm(Timer::Purge);
         self.flush.cancel_purge();
-        if self.commit.is_some() {
+        if self.is_committing() {
             self.out.report(Report::CommitInProgress);
             return self.out.reply(client, Reply::End);
         }
-        self.out.report(report);
-        let mut commit = Commit::new(&self.external, client, self.now);
-        if commit.next_batch(&mut self.commit_context()) {
-            self.commit = Some(commit);
-        } else {
-            commit.finish(&mut self.commit_context());
+        self.out.report(match table {
+            Table::Flows => Report::CommittingFlows,
+            Table::Expectations => Report::CommittingExpectations,
+            Table::Both => Report::CommittingAll,
+        });
+        let commit = Commit::new(&self.external, client, self.now);
+        match table {
+            Table::Flows => self.commit_flows(commit),
+            Table::Both if !self.config.expectations.is_on() => self.commit_flows(commit),
+            Table::Both => self.commit_flows(commit.with_sequel()),
+            Table::Expectations => self.commit_expectations(Vec::from([client])),
         }
     }
 
+    fn commit_flows(&mut self, mut commit: Commit) {
+        if commit.next_batch(&mut self.commit_context()) {
+            self.commit = Some(commit);
+        } else {
+            self.end_commit(commit);
+        }
+    }
+
+    /// Returns whether a commit runs.
+    const fn is_committing(&self) -> bool {
+        self.commit.is_some() || self.expect_commit.is_some()
+    }
+
+    fn flush_kernel(&mut self, client: ClientId, table: Table) {
+        let has_expectations = self.config.expectations.is_on() && table != Table::Flows;
+        if table == Table::Both && has_expectations {
+            self.out.await_jobs(client, 2);
+        }
+        if table != Table::Expectations {
+            self.out.report(Report::FlushingKernel);
+            self.kernel_stats.flushes = self.kernel_stats.flushes.wrapping_add(1);
+            self.flush.start(Some(client), &mut self.out);
+        }
+        if has_expectations {
+            self.flush_expectations(client);
+        }
+    }
+
+    fn resync_kernel(&mut self, client: ClientId, table: Table) {
+        let has_expectations = self.config.expectations.is_on() && table != Table::Flows;
+        let reports = [
+            (table != Table::Expectations).then_some(Report::ResyncKernel),
+            has_expectations.then_some(Report::ResyncKernelExpectations),
+        ];
+        for report in reports.into_iter().flatten() {
+            self.out.report(report);
+            self.kernel_stats.resyncs = self.kernel_stats.resyncs.wrapping_add(1);
+        }
+        self.start_resync(table, Announce::No, Some(client));
+    }
+
     fn flush_cache(&mut self, cache: Option<CacheName>) {
-        if self.commit.is_some() && cache != Some(CacheName::Internal) {
+        if self.is_committing() && cache != Some(CacheName::Internal) {
             return self.out.report(Report::FlushDuringCommit);
         }
         self.out.report(match cache {
@@ -90,6 +128,12 @@ impl Engine {
         }
         if cache != Some(CacheName::Internal) {
             self.external.clear();
+        }
+        // With one cache named, the stock daemon empties that of flows alone.
+        if cache.is_none() {
+            self.sync.forget_expectations(&mut self.internal);
+            self.internal.expectations.clear();
+            self.external.expectations.clear();
         }
     }
 
@@ -123,6 +167,8 @@ impl Engine {
         Statistics {
             internal: self.internal.stats(),
             external: self.external.stats(),
+            internal_expect: self.internal.expectations.stats(),
+            external_expect: self.external.expectations.stats(),
             traffic: self.internal.traffic(),
             receive: self.peer.stats(),
             kernel: self.kernel_stats,
@@ -131,7 +177,6 @@ impl Engine {
             queues: self.sync.queue_stats(),
             resend_queue,
             active_channel: self.channels.current(),
-            ..Statistics::default()
         }
     }
 
@@ -139,6 +184,12 @@ impl Engine {
         self.dumps.forget(client);
         self.flush.forget(client);
         self.resync.forget(client);
+        self.expect_resync.forget(client);
+        self.expect_flush_clients.retain(|waiting| *waiting != client);
+        self.out.forget(client);
+        if let Some(commit) = &mut self.expect_commit {
+            commit.forget(client);
+        }
         if let Some(commit) = &mut self.commit {
             commit.forget(client);
         }

@@ -57,6 +57,8 @@ struct Found {
 #[derive(Debug)]
 pub(crate) struct Commit {
     clients: Vec<ClientId>,
+    /// Expectations are committed next.
+    has_sequel: bool,
     started: Instant,
     /// Flows to go, the next one last.
     plan: Vec<FlowId>,
@@ -84,7 +86,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl Commit {
-    /// Plans a commit of the whole external cache for `client`.
+    /// Plans a commit of all flows of the external cache for `client`.
     pub(crate) fn new(external: &ExternalCache, client: ClientId, now: Instant) -> Self {
         let mut plan = Vec::with_capacity(usize::try_from(external.len()).unwrap_or(0));
         let mut slot = 0;
@@ -95,6 +97,7 @@ impl Commit {
         plan.sort_unstable();
         Self {
             clients: Vec::from([client]),
+            has_sequel: false,
             started: now,
             plan: plan.into_iter().map(|(_, Reverse(flow))| flow).collect(),
             expected: Vec::new(),
@@ -104,6 +107,15 @@ impl Commit {
             failed: 0,
             unfiled: 0,
             errors: BTreeMap::new(),
+        }
+    }
+
+    /// Returns it with the expectations to follow.
+    #[must_use]
+    pub(crate) fn with_sequel(self) -> Self {
+        Self {
+            has_sequel: true,
+            ..self
         }
     }
 
@@ -281,7 +293,8 @@ impl Commit {
                 (FlowRequest::Update(flow), Some(failure)) => self.fail(failure.errno, "update", flow, cx),
                 (FlowRequest::Delete(name), None) => bury(name, cx),
                 // A flow that could not be deleted makes the creation behind it fail, which is counted.
-                (FlowRequest::Delete(_), Some(_)) | (FlowRequest::Get(_), _) => {}
+                (FlowRequest::Delete(_), Some(_))
+                | (FlowRequest::Get(_) | FlowRequest::Expectation(_), _) => {}
             }
         }
     }
@@ -316,15 +329,7 @@ impl Commit {
     fn report(&mut self, errno: Errno, operation: &'static str, flow: &Flow, cx: &mut Context<'_>) {
         let n_failures = self.errors.entry(errno).or_default();
         *n_failures = n_failures.saturating_add(1);
-        let by_errno = &mut cx.stats.failed_by_errno;
-        match by_errno.binary_search_by_key(&errno.0, |(number, _)| *number) {
-            Ok(place) => {
-                if let Some((_, failures)) = by_errno.get_mut(place) {
-                    *failures = failures.saturating_add(1);
-                }
-            }
-            Err(place) => by_errno.insert(place, (errno.0, 1)),
-        }
+        cx.stats.count_errno(errno);
         if *n_failures == 1 {
             cx.out.report(Report::CommitFailed {
                 operation,
@@ -334,8 +339,13 @@ impl Commit {
         }
     }
 
-    /// Tells how it went and lets the clients go.
-    pub(crate) fn finish(mut self, cx: &mut Context<'_>) {
+    /// Returns whether the expectations are to follow.
+    pub(crate) const fn has_sequel(&self) -> bool {
+        self.has_sequel
+    }
+
+    /// Tells how it went; returns the clients, who may wait for the expectations too.
+    pub(crate) fn finish(self, cx: &mut Context<'_>) -> Vec<ClientId> {
         if self.unfiled > 0 {
             cx.out.report(Report::CacheFull {
                 cache: "internal",
@@ -349,7 +359,7 @@ impl Commit {
             failed: self.failed,
             took,
         });
-        cx.out.end(&mut self.clients);
+        self.clients
     }
 
     /// Forgets a client that hung up; the commit goes on.

@@ -3,11 +3,11 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::cache::{ExternalCache, FlowId, InternalCache, Liveness};
-use crate::flow::Flow;
-use crate::flow::text::{FlowLine, Tail, Timeout};
-use crate::flow::xml::FlowElement;
-use crate::input::{CacheName, ClientId, DumpFormat};
+use crate::cache::{ExpectId, ExternalCache, FlowId, InternalCache, Liveness};
+use crate::flow::text::{ExpectationLine, FlowLine, Tail, Timeout};
+use crate::flow::xml::{ExpectationElement, FlowElement};
+use crate::flow::{Expectation, Flow};
+use crate::input::{CacheName, ClientId, DumpFormat, Table};
 use crate::output::Reply;
 use crate::outputs::Outputs;
 use crate::time::UnixTime;
@@ -16,6 +16,7 @@ use crate::time::UnixTime;
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
     cache: CacheName,
+    table: Table,
     format: DumpFormat,
     slot: u32,
 }
@@ -47,6 +48,7 @@ impl CacheDumps {
         &mut self,
         client: ClientId,
         cache: CacheName,
+        table: Table,
         format: DumpFormat,
         cx: &mut Context<'_>,
     ) {
@@ -54,6 +56,7 @@ impl CacheDumps {
             client,
             Cursor {
                 cache,
+                table,
                 format,
                 slot: 0,
             },
@@ -68,18 +71,14 @@ impl CacheDumps {
         };
         let mut part = Vec::with_capacity(cx.part_len);
         while part.len() < cx.part_len {
-            let Some((id, flow, since_secs)) = cursor.next_flow(cx) else {
+            if !cursor.write_next(cx, &mut part) {
                 self.cursors.remove(&client);
                 if !part.is_empty() {
                     cx.out.reply(client, Reply::Text(part));
                 }
                 cx.out.reply(client, Reply::End);
                 return;
-            };
-            cursor.slot = id.slot().saturating_add(1);
-            cursor
-                .format
-                .write(&flow, cx.now_secs.saturating_sub(since_secs), cx.wall, &mut part);
+            }
         }
         cx.out.reply(client, Reply::Text(part));
     }
@@ -91,6 +90,58 @@ impl CacheDumps {
 }
 
 impl Cursor {
+    /// Appends the next entry to `part`; returns whether there was one.
+    fn write_next(&mut self, cx: &Context<'_>, part: &mut Vec<u8>) -> bool {
+        let since_secs = match self.table {
+            Table::Flows | Table::Both => {
+                let Some((id, flow, since_secs)) = self.next_flow(cx) else {
+                    return false;
+                };
+                self.slot = id.slot().saturating_add(1);
+                self.format.write_flow(&flow, cx.wall, part);
+                since_secs
+            }
+            Table::Expectations => {
+                let Some((id, expectation, since_secs)) = self.next_expectation(cx) else {
+                    return false;
+                };
+                self.slot = id.slot().saturating_add(1);
+                self.format.write_expectation(&expectation, part);
+                since_secs
+            }
+        };
+        if self.format == DumpFormat::Text {
+            let active_secs = cx.now_secs.saturating_sub(since_secs);
+            Tail {
+                expires_in_secs: None,
+                active_secs: u64::from(active_secs),
+            }
+            .write_to(part);
+        }
+        part.push(b'\n');
+        true
+    }
+
+    /// Returns the next expectation that is not dead, and the second at which it entered the cache.
+    fn next_expectation(&self, cx: &Context<'_>) -> Option<(ExpectId, Expectation, u32)> {
+        match self.cache {
+            CacheName::Internal => {
+                let cache = &cx.internal.expectations;
+                let mut next = cache.first_from(self.slot)?;
+                while !cache.is_live(next) {
+                    next = cache.first_from(next.slot().saturating_add(1))?;
+                }
+                let since_secs = cache.bookkeeping(next).since_secs;
+                Some((next, cache.expectation(next), since_secs))
+            }
+            CacheName::External => {
+                let cache = &cx.external.expectations;
+                let next = cache.first_from(self.slot)?;
+                Some((next, cache.expectation(next), cache.since_secs(next)))
+            }
+        }
+    }
+
     /// Returns the next flow that is not dead, and the second at which it entered the cache.
     fn next_flow(&self, cx: &Context<'_>) -> Option<(FlowId, Flow, u32)> {
         match self.cache {
@@ -113,28 +164,19 @@ impl Cursor {
 }
 
 impl DumpFormat {
-    fn write(self, flow: &Flow, active_secs: u32, now: UnixTime, out: &mut Vec<u8>) {
+    fn write_flow(self, flow: &Flow, now: UnixTime, out: &mut Vec<u8>) {
+        let timeout = Timeout::Hidden;
         match self {
-            Self::Text => {
-                FlowLine {
-                    flow,
-                    timeout: Timeout::Hidden,
-                    now,
-                }
-                .write_to(out);
-                Tail {
-                    expires_in_secs: None,
-                    active_secs: u64::from(active_secs),
-                }
-                .write_to(out);
-            }
-            Self::Xml => FlowElement {
-                flow,
-                timeout: Timeout::Hidden,
-                now,
-            }
-            .write_to(out),
+            Self::Text => FlowLine { flow, timeout, now }.write_to(out),
+            Self::Xml => FlowElement { flow, timeout, now }.write_to(out),
         }
-        out.push(b'\n');
+    }
+
+    fn write_expectation(self, expectation: &Expectation, out: &mut Vec<u8>) {
+        let timeout = Timeout::Hidden;
+        match self {
+            Self::Text => ExpectationLine { expectation, timeout }.write_to(out),
+            Self::Xml => ExpectationElement { expectation, timeout }.write_to(out),
+        }
     }
 }

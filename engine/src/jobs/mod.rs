@@ -4,10 +4,14 @@
 mod commit;
 mod committed;
 mod dump;
+mod expect_commit;
+mod expect_resync;
 mod flush;
 mod resync;
 
 pub(crate) use commit::{Commit, Context as CommitContext};
 pub(crate) use dump::{CacheDumps, Context as DumpContext};
+pub(crate) use expect_commit::{Context as ExpectCommitContext, ExpectCommit};
+pub(crate) use expect_resync::ExpectResync;
 pub(crate) use flush::Flush;
 pub(crate) use resync::{Announce, Ended, Resync};

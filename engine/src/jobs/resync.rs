@@ -115,6 +115,11 @@ impl Resync {
         self.state == State::Dumping(dump)
     }
 
+    /// Returns whether no re-read runs.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+
     /// Notes that an event spoke of a flow.
     pub(crate) fn saw(&self, flow: FlowId, internal: &mut InternalCache) {
         internal.set_generation(flow, self.generation);

@@ -1,4 +1,4 @@
-//! A bulk: the whole internal cache for the peer, in turns.
+//! A bulk: the whole internal cache for the peer, in turns; flows first, then expectations.
 
 use core::time::Duration;
 
@@ -30,11 +30,20 @@ pub(crate) enum BulkCause {
     LostBeyondResend,
 }
 
+/// Where a bulk goes on.
+#[derive(Clone, Copy, Debug)]
+enum Cursor {
+    /// At this slot of the flows.
+    Flows(u32),
+    /// At this slot of the expectations.
+    Expectations(u32),
+}
+
 /// The bulk in progress, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Bulk {
-    /// Slot of the cache to go on from.
-    cursor: Option<u32>,
+    /// Where it goes on.
+    cursor: Option<Cursor>,
     /// Another one was wanted meanwhile: what went before it may not have arrived.
     again: bool,
     next_turn: Option<Instant>,
@@ -55,29 +64,45 @@ impl Bulk {
             self.again = true;
             return false;
         }
-        self.cursor = Some(0);
+        self.cursor = Some(Cursor::Flows(0));
         self.next_turn = Some(now.saturating_add(TURN));
         true
     }
 
-    /// Queues the flows of one turn.
+    /// Queues the objects of one turn.
     pub(crate) fn turn(&mut self, len_max: u16, sync: &mut Sync, internal: &mut InternalCache, now: Instant) {
         self.next_turn = None;
-        let Some(mut cursor) = self.cursor else { return };
         let turn_len = sync.bulk_turn_len(u32::from(len_max));
         if turn_len == 0 {
             return;
         }
         for _ in 0..turn_len {
-            let Some(flow) = internal.first_from(cursor) else {
-                self.cursor = core::mem::take(&mut self.again).then_some(0);
+            let Some(cursor) = self.cursor else { return };
+            let next = Self::step(cursor, sync, internal);
+            self.cursor = next.or_else(|| core::mem::take(&mut self.again).then_some(Cursor::Flows(0)));
+            if next.is_none() {
                 break;
-            };
-            sync.enqueue(flow, internal);
-            cursor = flow.slot().saturating_add(1);
-            self.cursor = Some(cursor);
+            }
         }
         self.resume(now);
+    }
+
+    /// Queues one object; returns where the next one is.
+    fn step(cursor: Cursor, sync: &mut Sync, internal: &mut InternalCache) -> Option<Cursor> {
+        match cursor {
+            Cursor::Flows(slot) => {
+                let Some(flow) = internal.first_from(slot) else {
+                    return Some(Cursor::Expectations(0));
+                };
+                sync.enqueue(flow, internal);
+                Some(Cursor::Flows(flow.slot().saturating_add(1)))
+            }
+            Cursor::Expectations(slot) => {
+                let expectation = internal.expectations.first_from(slot)?;
+                sync.enqueue_expectation(expectation, internal);
+                Some(Cursor::Expectations(expectation.slot().saturating_add(1)))
+            }
+        }
     }
 
     /// Arms the next turn of a bulk that waits for room, after messages were acknowledged.

@@ -177,7 +177,7 @@ impl Ftfw {
     fn forget_old_process(&mut self, queues: &mut Queues, internal: &mut InternalCache) {
         while let Some(sent) = queues.oldest_sent() {
             match sent.element {
-                Element::Flow(_) => queues.resend(sent.node),
+                Element::Flow(_) | Element::Expectation(_) => queues.resend(sent.node),
                 Element::Control(_) => release(queues, internal, sent.node),
             }
         }
@@ -351,7 +351,7 @@ impl Ftfw {
             && let Some(oldest) = queues.oldest_sent()
         {
             self.overflowed = self.overflowed.saturating_add(1);
-            if matches!(oldest.element, Element::Flow(_)) {
+            if !matches!(oldest.element, Element::Control(_)) {
                 let first = self.dropped.map_or(oldest.seq, |(first, _)| first);
                 self.dropped = Some((first, oldest.seq));
             }
@@ -383,11 +383,9 @@ fn for_each_sent(
     }
 }
 
-/// Removes an element from the resend queue for good; a dead flow leaves the cache with it.
+/// Removes an element from the resend queue for good; what is dead leaves the cache with it.
 fn release(queues: &mut Queues, internal: &mut InternalCache, node: NodeId) {
-    if let Element::Flow(flow) = queues.remove(node) {
-        internal.release(flow);
-    }
+    super::release(queues.remove(node), internal);
 }
 
 #[cfg(test)]
@@ -456,6 +454,7 @@ mod tests {
                 self.queues.free(node);
                 told.push(match element {
                     Element::Flow(_) => "flow".into(),
+                    Element::Expectation(_) => "expectation".into(),
                     Element::Control(ControlMessage::Alive) => "ALIVE".into(),
                     Element::Control(ControlMessage::Resync) => "RESYNC".into(),
                     Element::Control(ControlMessage::Ack(range)) => {

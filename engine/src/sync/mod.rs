@@ -14,7 +14,7 @@ mod transmit;
 pub(crate) use bulk::{Bulk, BulkCause};
 pub(crate) use transmit::Transmitter;
 
-use crate::cache::{FlowId, InternalCache, NodeId};
+use crate::cache::{ExpectId, FlowId, InternalCache, Liveness, NodeId};
 use crate::config::Mode;
 use crate::seq::Seq;
 use crate::stats::{QueueStats, ReceiveStats, ResendElement, ResendQueueStats};
@@ -139,14 +139,36 @@ impl Sync {
 
     /// Puts a changed flow at the end of the tx queue, unless it stands there already; an older
     /// message about it that waits for its acknowledgement is given up.
+    ///
+    /// The end of a master is the end of its expectations: they go behind it.
     pub(crate) fn enqueue(&mut self, flow: FlowId, internal: &mut InternalCache) {
-        match internal.node(flow) {
-            Some(node) if self.queues.place(node) == Place::Resend => self.queues.resend(node),
-            Some(_) => {}
-            None => {
-                let node = self.queues.push_tx(Element::Flow(flow));
-                internal.set_node(flow, Some(node));
+        let node = self.requeue(internal.node(flow), Element::Flow(flow));
+        internal.set_node(flow, Some(node));
+        if internal.liveness(flow) == Liveness::Dead && !internal.expectations.is_empty() {
+            let master = internal.key(flow);
+            while let Some(expectation) = internal.expectations.living_of_master(&master) {
+                internal.expectations.kill(expectation);
+                self.enqueue_expectation(expectation, internal);
             }
+        }
+    }
+
+    /// Does the same with a changed expectation.
+    pub(crate) fn enqueue_expectation(&mut self, id: ExpectId, internal: &mut InternalCache) {
+        let node = self.requeue(internal.expectations.node(id), Element::Expectation(id));
+        internal.expectations.set_node(id, Some(node));
+    }
+
+    /// Returns the node of an element that is in the tx queue from here on, wherever it was before.
+    fn requeue(&mut self, node: Option<NodeId>, element: Element) -> NodeId {
+        match node {
+            Some(node) => {
+                if self.queues.place(node) == Place::Resend {
+                    self.queues.resend(node);
+                }
+                node
+            }
+            None => self.queues.push_tx(element),
         }
     }
 
@@ -164,7 +186,16 @@ impl Sync {
 
     /// Forgets all messages about flows; those of them that are dead leave the cache.
     pub(crate) fn forget_flows(&mut self, internal: &mut InternalCache) {
-        self.queues.remove_flows(|flow| internal.release(flow));
+        let is_flow = |element| matches!(element, Element::Flow(_));
+        self.queues
+            .remove_all(is_flow, |element| release(element, internal));
+    }
+
+    /// Forgets all messages about expectations in the same way.
+    pub(crate) fn forget_expectations(&mut self, internal: &mut InternalCache) {
+        let is_expectation = |element| matches!(element, Element::Expectation(_));
+        self.queues
+            .remove_all(is_expectation, |element| release(element, internal));
     }
 
     /// Takes the next element to send; [`Self::sent`] must follow.
@@ -182,9 +213,7 @@ impl Sync {
         match &mut self.machine {
             Machine::Ftfw(ftfw) => ftfw.sent(sent, &mut self.queues, internal),
             Machine::Notrack(_) => {
-                if let Element::Flow(flow) = self.queues.free(sent.node) {
-                    internal.release(flow);
-                }
+                release(self.queues.free(sent.node), internal);
             }
         }
     }
@@ -226,7 +255,7 @@ impl Sync {
                 let mut next = self.queues.oldest_sent();
                 while let Some(Sent { node, seq, element }) = next {
                     elements.push(match element {
-                        Element::Flow(_) => ResendElement::Object { seq },
+                        Element::Flow(_) | Element::Expectation(_) => ResendElement::Object { seq },
                         Element::Control(message) => ResendElement::Control {
                             seq,
                             flags: message.flag().0,
@@ -243,5 +272,14 @@ impl Sync {
     #[cfg(debug_assertions)]
     pub(crate) fn check_invariants(&self) {
         self.queues.check_invariants();
+    }
+}
+
+/// Takes an element that has left the queues from what it speaks of; the dead leave the cache.
+fn release(element: Element, internal: &mut InternalCache) {
+    match element {
+        Element::Flow(flow) => internal.release(flow),
+        Element::Expectation(expectation) => internal.expectations.release(expectation),
+        Element::Control(_) => {}
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use crate::cache::{FlowId, NodeId};
+use crate::cache::{ExpectId, FlowId, NodeId};
 use crate::seq::Seq;
 use crate::wire::ControlMessage;
 
@@ -12,6 +12,8 @@ use crate::wire::ControlMessage;
 pub(crate) enum Element {
     /// A flow of the internal cache: its message is made from its state at the moment of sending.
     Flow(FlowId),
+    /// The same with an expectation.
+    Expectation(ExpectId),
     /// A control message.
     Control(ControlMessage),
 }
@@ -177,16 +179,19 @@ impl Queues {
         self.resyncs > 0
     }
 
-    /// Removes every flow from both queues, and tells each.
-    pub(crate) fn remove_flows(&mut self, mut on_removed: impl FnMut(FlowId)) {
+    /// Removes the elements that `is_unwanted` names from both queues, and tells each.
+    pub(crate) fn remove_all(
+        &mut self,
+        is_unwanted: impl Fn(Element) -> bool,
+        mut on_removed: impl FnMut(Element),
+    ) {
         for head in [self.tx.head, self.resend.head] {
             let mut next = head;
             while let Some(id) = next {
                 let node = *self.node(id);
                 next = node.next;
-                if let Element::Flow(flow) = node.element {
-                    self.remove(id);
-                    on_removed(flow);
+                if is_unwanted(node.element) {
+                    on_removed(self.remove(id));
                 }
             }
         }
@@ -374,8 +379,9 @@ mod tests {
         queues.push_tx(control(1));
         queues.push_tx(Element::Flow(FlowId::for_test(2)));
         let mut removed = Vec::new();
-        queues.remove_flows(|flow| removed.push(flow));
-        assert_eq!(removed, [FlowId::for_test(1), FlowId::for_test(2)]);
+        let is_flow = |element| matches!(element, Element::Flow(_));
+        queues.remove_all(is_flow, |element| removed.push(element));
+        assert_eq!(removed, [1, 2].map(|slot| Element::Flow(FlowId::for_test(slot))));
         assert_eq!(queues.pop_tx().unwrap().1, control(1));
         assert!(queues.pop_tx().is_none());
     }

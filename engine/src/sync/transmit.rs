@@ -2,10 +2,11 @@
 
 use alloc::vec::Vec;
 
-use crate::cache::{InternalCache, Liveness};
+use crate::cache::{ExpectId, InternalCache, Liveness};
+use crate::flow::Expectation;
 use crate::seq::Seq;
 use crate::time::{Instant, UnixTime};
-use crate::wire::{Change, EncodeOptions, Packer, encode_control, encode_flow};
+use crate::wire::{Change, EncodeOptions, Packer, encode_control, encode_expectation, encode_flow};
 
 use super::Sync;
 use super::queue::{Element, Sent};
@@ -65,15 +66,18 @@ impl Transmitter {
                     self.packer.append(|out| encode_control(out, message, flags, seq))
                 }
                 Element::Flow(id) => {
-                    let kind = match internal.liveness(id) {
-                        Liveness::New => Change::New,
-                        Liveness::Alive => Change::Update,
-                        Liveness::Dead => Change::Delete,
-                    };
+                    let kind = change(internal.liveness(id));
                     let flow = internal.flow(id);
                     let options = self.options;
                     self.packer
                         .append(|out| encode_flow(out, kind, flags, seq, &flow, options))
+                }
+                Element::Expectation(id) => {
+                    let kind = change(internal.expectations.bookkeeping(id).liveness());
+                    let expectation = aged(id, internal, now);
+                    let options = self.options;
+                    self.packer
+                        .append(|out| encode_expectation(out, kind, flags, seq, &expectation, options))
                 }
             };
             sync.sent(Sent { node, seq, element }, internal);
@@ -82,5 +86,28 @@ impl Transmitter {
             }
         }
         self.packer.flush()
+    }
+}
+
+/// Returns the type of a message about something that is this far in its life.
+const fn change(liveness: Liveness) -> Change {
+    match liveness {
+        Liveness::New => Change::New,
+        Liveness::Alive => Change::Update,
+        Liveness::Dead => Change::Delete,
+    }
+}
+
+/// Returns an expectation with the time that is left of it: nothing but its end prolongs it, so
+/// that a bulk can tell.
+fn aged(id: ExpectId, internal: &InternalCache, now: Instant) -> Expectation {
+    let expectation = internal.expectations.expectation(id);
+    let updated_secs = internal.expectations.bookkeeping(id).updated_secs;
+    let age_secs = now.whole_secs().saturating_sub(updated_secs);
+    Expectation {
+        timeout_secs: expectation
+            .timeout_secs
+            .map(|timeout_secs| timeout_secs.saturating_sub(age_secs)),
+        ..expectation
     }
 }

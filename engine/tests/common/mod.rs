@@ -1,6 +1,8 @@
 //! Two engines, a link between them and a kernel that obeys: one story, told as text.
 #![expect(dead_code, reason = "each test binary uses its own part of the kit")]
 
+mod kernel;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,18 +10,23 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use engine::config::{
-    Config, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, StartupResync, TcpWindowTracking,
+    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, StartupResync,
+    TcpWindowTracking,
 };
 use engine::filter::Filter;
-use engine::flow::{Addrs, Flow, L4Key, ProtoState, Protocol, Status, Tcp, TcpState, Tuple};
-use engine::input::{
-    Channel, ClientEvent, ClientId, Errno, EventKind, Input, KernelInput, LinkEvent, LinkState, Origin,
-    Request, RequestFailure,
+use engine::flow::{
+    Addrs, Expectation, Flow, HelperName, L4Key, ProtoState, Protocol, Status, Tcp, TcpState, Tuple,
 };
-use engine::output::{Batch, FlowRequest, KernelOp, Output, Reply};
+use engine::input::{
+    Channel, ClientEvent, ClientId, EventKind, Input, KernelInput, LinkEvent, LinkState, Origin, Request,
+    RequestFailure, Table,
+};
+use engine::output::{Batch, KernelOp, Output, Reply};
 use engine::time::{Instant, UnixTime};
 use engine::wire::{self, Change, Content, Flags};
 use engine::{Engine, Seed};
+
+pub(crate) use kernel::Kernel;
 
 pub(crate) const FTFW: FtfwConfig = FtfwConfig {
     ack_window: NonZeroU16::new(300).unwrap(),
@@ -31,6 +38,7 @@ pub(crate) fn config(mode: Mode) -> Config {
     Config {
         mode,
         filter: Filter::default(),
+        expectations: ExpectationSync::Off,
         cache_len_max: NonZeroU32::new(262_144).unwrap(),
         cache_len_expected: 0,
         commit_timeout_secs: None,
@@ -74,6 +82,14 @@ pub(crate) const DOWN: LinkState = LinkState {
     ..RUNS
 };
 
+/// The same with all expectations replicated.
+pub(crate) fn expecting(config: Config) -> Config {
+    Config {
+        expectations: ExpectationSync::All,
+        ..config
+    }
+}
+
 /// An established TCP flow from `port`.
 pub(crate) fn tcp(port: u16) -> Flow {
     let orig = Tuple {
@@ -91,6 +107,34 @@ pub(crate) fn tcp(port: u16) -> Flow {
         proto: ProtoState::Tcp(Tcp::in_state(TcpState::ESTABLISHED)),
         id: Some(u32::from(port)),
         ..Flow::new(orig)
+    }
+}
+
+/// What the FTP helper foretells of the flow `tcp(master)`: a connection to `port` of its server.
+pub(crate) fn ftp(master: u16, port: u16) -> Expectation {
+    let master = tcp(master).orig;
+    let with_ports = |src, dst| Tuple {
+        key: L4Key::Ports { src, dst },
+        ..master
+    };
+    Expectation {
+        master,
+        tuple: with_ports(0, port),
+        mask: Tuple {
+            addrs: Addrs::V4 {
+                src: Ipv4Addr::BROADCAST,
+                dst: Ipv4Addr::BROADCAST,
+            },
+            ..with_ports(0, 0xffff)
+        },
+        timeout_secs: Some(300),
+        id: Some(u32::from(port) << 16),
+        zone: None,
+        flags: Some(engine::flow::ExpectFlags(0)),
+        class: Some(0),
+        nat: None,
+        helper: HelperName::from_bytes(b"ftp").ok(),
+        function: None,
     }
 }
 
@@ -113,69 +157,6 @@ impl Side {
         match self {
             Self::A => "a",
             Self::B => "b",
-        }
-    }
-}
-
-/// The kernel of a node: a table that obeys.
-#[derive(Debug, Default)]
-pub(crate) struct Kernel {
-    pub(crate) flows: BTreeMap<(Tuple, Option<u16>), Flow>,
-    /// Creations of these source ports fail with this error.
-    pub(crate) refuses: BTreeMap<u16, Errno>,
-}
-
-impl Kernel {
-    /// Returns the key of the flow that has this tuple in either direction.
-    fn find(&self, tuple: Tuple, zone: Option<u16>) -> Option<(Tuple, Option<u16>)> {
-        let has_tuple = |flow: &Flow| flow.orig == tuple || flow.reply == Some(tuple);
-        let found = self
-            .flows
-            .iter()
-            .find(|(key, flow)| key.1 == zone && has_tuple(flow));
-        found.map(|(key, _)| *key)
-    }
-
-    fn request(&mut self, request: &FlowRequest) -> Result<Option<Flow>, Errno> {
-        let (orig, zone) = match request {
-            FlowRequest::Create(flow) | FlowRequest::Update(flow) => (flow.orig, flow.zone),
-            FlowRequest::Delete(name) | FlowRequest::Get(name) => (name.orig, name.zone),
-        };
-        let key = self.find(orig, zone).unwrap_or((orig, zone));
-        match request {
-            FlowRequest::Create(_) if self.flows.contains_key(&key) => Err(Errno::EEXIST),
-            FlowRequest::Create(flow) if self.find(flow.nat.applied_to(orig.mirrored()), zone).is_some() => {
-                Err(Errno::EEXIST)
-            }
-            FlowRequest::Create(flow) => {
-                let port = flow.orig.ports().map_or(0, |(src, _)| src);
-                if let Some(errno) = self.refuses.get(&port) {
-                    return Err(*errno);
-                }
-                let has_master = |master| self.flows.contains_key(&(master, flow.zone));
-                if flow.master.is_some_and(|master| !has_master(master)) {
-                    return Err(Errno::ENOENT);
-                }
-                let reply = flow.nat.applied_to(flow.orig.mirrored());
-                self.flows.insert(
-                    key,
-                    Flow {
-                        reply: Some(reply),
-                        nat: engine::flow::Nat::NONE,
-                        ..flow.clone()
-                    },
-                );
-                Ok(None)
-            }
-            FlowRequest::Update(flow) => match self.flows.get_mut(&key) {
-                Some(known) => {
-                    known.merge(flow);
-                    Ok(None)
-                }
-                None => Err(Errno::ENOENT),
-            },
-            FlowRequest::Delete(_) => self.flows.remove(&key).map(|_| None).ok_or(Errno::ENOENT),
-            FlowRequest::Get(_) => self.flows.get(&key).cloned().map(Some).ok_or(Errno::ENOENT),
         }
     }
 }
@@ -252,9 +233,39 @@ impl World {
         match kind {
             EventKind::New => drop(kernel.flows.insert(key, flow.clone())),
             EventKind::Update => kernel.flows.get_mut(&key).unwrap().merge(flow),
-            EventKind::Destroy => drop(kernel.flows.remove(&key)),
+            EventKind::Destroy => {
+                kernel.flows.remove(&key);
+                kernel
+                    .expectations
+                    .retain(|_, expectation| expectation.master != flow.orig);
+            }
         }
         self.event(side, kind, flow);
+    }
+
+    /// An expectation appears in the kernel of a node, or changes.
+    pub(crate) fn expect(&mut self, side: Side, kind: EventKind, expectation: &Expectation) {
+        let kernel = self.kernels.get_mut(&side).unwrap();
+        match kind {
+            EventKind::New | EventKind::Update => {
+                kernel.expectations.insert(expectation.tuple, expectation.clone());
+            }
+            EventKind::Destroy => drop(kernel.expectations.remove(&expectation.tuple)),
+        }
+        self.expect_event(side, kind, expectation);
+    }
+
+    /// The daemon of a node hears of an expectation.
+    pub(crate) fn expect_event(&mut self, side: Side, kind: EventKind, expectation: &Expectation) {
+        let (_, dst) = expectation.tuple.ports().unwrap_or_default();
+        self.tell(side, &format!("kernel: {kind:?} expectation of port {dst}"));
+        let event = KernelInput::Expect {
+            kind,
+            origin: Origin::NotUs,
+            expectation,
+        };
+        self.input(side, Input::Kernel(event));
+        self.settle();
     }
 
     /// The daemon of a node hears of a flow.
@@ -389,6 +400,25 @@ impl World {
 
     fn carry_out_kernel(&mut self, side: Side, op: KernelOp) {
         match op {
+            KernelOp::Dump {
+                id,
+                table: Table::Expectations,
+            } => {
+                let kernel = &self.kernels[&side];
+                let expectations: Vec<_> = kernel.expectations.values().cloned().collect();
+                for expectation in &expectations {
+                    let entry = KernelInput::DumpedExpectation {
+                        dump: id,
+                        expectation,
+                    };
+                    self.input(side, Input::Kernel(entry));
+                }
+                let ended = KernelInput::DumpEnded {
+                    dump: id,
+                    error: None,
+                };
+                self.input(side, Input::Kernel(ended));
+            }
             KernelOp::Dump { id, .. } => {
                 let flows: Vec<Flow> = self.kernels[&side].flows.values().cloned().collect();
                 for flow in &flows {
@@ -403,7 +433,6 @@ impl World {
                 );
             }
             KernelOp::Batch(batch) => self.carry_out_batch(side, batch),
-            KernelOp::FlushExpectations => {}
         }
     }
 
@@ -459,7 +488,17 @@ impl World {
 
     /// Prints a cache of a node without the ages.
     pub(crate) fn dump(&mut self, side: Side, cache: engine::input::CacheName) -> Vec<String> {
-        let (table, format) = (engine::input::Table::Flows, engine::input::DumpFormat::Text);
+        self.dump_table(side, cache, Table::Flows)
+    }
+
+    /// Prints the expectations, or the flows, in a cache of a node without the ages.
+    pub(crate) fn dump_table(
+        &mut self,
+        side: Side,
+        cache: engine::input::CacheName,
+        table: Table,
+    ) -> Vec<String> {
+        let format = engine::input::DumpFormat::Text;
         let trace = std::mem::take(&mut self.trace);
         let client = self.request(side, Request::Dump { cache, table, format });
         self.trace = trace;
@@ -502,6 +541,16 @@ pub(crate) fn describe(payload: &[u8]) -> String {
                 let (src, _) = flow.orig.ports().unwrap_or_default();
                 format!("{kind}({src})")
             }
+            Ok(Content::Expectation(change)) => {
+                let kind = match change {
+                    Change::New => "EXP_NEW",
+                    Change::Update => "EXP_UPD",
+                    Change::Delete => "EXP_DEL",
+                };
+                let decoded = wire::decode_expectation(message.body, 0).unwrap();
+                let (_, dst) = decoded.expectation.tuple.ports().unwrap_or_default();
+                format!("{kind}({dst})")
+            }
             Ok(Content::Ack(range)) => format!("ACK {}..={}", range.from.0, range.to.0),
             Ok(Content::Nack(range)) => format!("NACK {}..={}", range.from.0, range.to.0),
             Ok(Content::Resync) => "RESYNC".into(),
@@ -522,4 +571,13 @@ pub(crate) fn describe(payload: &[u8]) -> String {
         parts.push(format!("and {n_more} more"));
     }
     parts.join(", ")
+}
+
+/// Compares a story with the one on file.
+pub(crate) fn check(name: &str, mut world: World) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../traces");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, world.take_trace()));
 }

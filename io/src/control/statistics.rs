@@ -132,6 +132,16 @@ fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
         ("internal_refused", engine.internal.create_failed_full),
         ("external_live", engine.external.live),
         ("external_refused", engine.external.create_failed_full),
+        ("internal_expectations_live", engine.internal_expect.live),
+        (
+            "internal_expectations_refused",
+            engine.internal_expect.create_failed_full,
+        ),
+        ("external_expectations_live", engine.external_expect.live),
+        (
+            "external_expectations_refused",
+            engine.external_expect.create_failed_full,
+        ),
         ("messages_received", receive.messages),
         ("messages_malformed", receive.malformed()),
         ("messages_lost", receive.lost),
@@ -149,6 +159,8 @@ fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
         ("commit_created", commit.created),
         ("commit_updated", commit.updated),
         ("commit_failed", commit.failed),
+        ("commit_expectations_created", commit.expectations_created),
+        ("commit_expectations_failed", commit.expectations_failed),
     ] {
         writeln!(out, "{name} {number}")?;
     }

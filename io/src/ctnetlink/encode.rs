@@ -10,7 +10,7 @@ mod flow;
 mod writer;
 
 pub use command::{Command, encode_command};
-pub use expectation::{ExpectRequest, encode_expect_request};
+pub use expectation::encode_expect_request;
 pub use flow::encode_flow_request;
 
 /// When the kernel answers a request. Errors are always answered.

@@ -205,11 +205,6 @@ impl Kernel {
         match self.ops.pop_front() {
             Some(KernelOp::Dump { id, table }) => self.start_dump(id, table, sink),
             Some(KernelOp::Batch(batch)) => self.execute(batch, sink),
-            Some(KernelOp::FlushExpectations) => {
-                if let Err(error) = self.requests.flush(Table::Expectations) {
-                    sink.report(ShellReport::Netlink(error));
-                }
-            }
             None => {}
         }
     }
@@ -233,9 +228,11 @@ impl Kernel {
         let stats = &mut self.decoder.stats;
         let progress = self.dumps.read(|entry| match entry {
             Ok(DumpEntry::Flow(flow)) => sink.input(KernelInput::Dumped { dump: dump.id, flow }),
-            Ok(DumpEntry::Expectation(_)) | Err(_) => {
-                stats.dump_unknown = stats.dump_unknown.saturating_add(1)
+            Ok(DumpEntry::Expectation(expectation)) => {
+                let dump = dump.id;
+                sink.input(KernelInput::DumpedExpectation { dump, expectation });
             }
+            Err(_) => stats.dump_unknown = stats.dump_unknown.saturating_add(1),
         });
         let error = match progress {
             Ok(DumpProgress::Part) => return,

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel as mpsc_channel};
 use std::thread::JoinHandle;
 
-use engine::config::{Config, FtfwConfig, Limits, LinkConfig, Mode, StartupResync, TcpWindowTracking};
+use engine::config::{
+    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, StartupResync, TcpWindowTracking,
+};
 use engine::filter::Filter;
 use engine::flow::{Addrs, Flow, L4Key, Protocol, Status, Tuple};
 use engine::input::{CacheName, DumpFormat, Request, StatsTopic, Table};
@@ -161,6 +163,7 @@ fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -
             startup_resync: StartupResync::Off,
         }),
         filter: Filter::default(),
+        expectations: ExpectationSync::Off,
         cache_len_max: NonZeroU32::new(100_000).unwrap(),
         cache_len_expected: 0,
         commit_timeout_secs: None,

@@ -13,8 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use engine::flow::Flow;
-use engine::flow::text::{FlowLine, Timeout};
+use engine::flow::text::{ExpectationLine, FlowLine, Timeout};
 use engine::report::{Level, Report};
 use engine::time::UnixTime;
 use jiff::tz::TimeZone;
@@ -206,12 +205,15 @@ impl Log {
         }
     }
 
-    /// Writes a report of the engine, and the flow it is about as an entry below.
+    /// Writes a report of the engine, and the flow or expectation it is about as an entry below.
     pub fn report(&mut self, report: &Report, now: UnixTime) {
-        let severity = report.level().into();
+        let (severity, timeout) = (report.level().into(), Timeout::Shown);
         self.write(severity, report, now);
         if let Some(flow) = report.flow() {
-            self.entry(severity, flow, now);
+            self.entry(severity, &FlowLine { flow, timeout, now }, now);
+        }
+        if let Some(expectation) = report.expectation() {
+            self.entry(severity, &ExpectationLine { expectation, timeout }, now);
         }
     }
 
@@ -226,16 +228,11 @@ impl Log {
         format!("[{date}] (pid={pid}) [{level}] {text}\n")
     }
 
-    /// Writes a flow: its date and a tab instead of the prefix of other lines.
-    fn entry(&mut self, severity: Severity, flow: &Flow, now: UnixTime) {
-        let flow = FlowLine {
-            flow,
-            timeout: Timeout::Shown,
-            now,
-        };
-        let line = format!("{}\t{flow}\n", self.date(now));
+    /// Writes an entry: its date and a tab instead of the prefix of other lines.
+    fn entry(&mut self, severity: Severity, entry: &impl fmt::Display, now: UnixTime) {
+        let line = format!("{}\t{entry}\n", self.date(now));
         self.append(severity, &line);
-        self.send_to_syslog(severity, &flow.to_string(), now);
+        self.send_to_syslog(severity, &entry.to_string(), now);
     }
 
     /// Writes a complete line to the log file and the terminal.
@@ -339,7 +336,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::MetadataExt;
 
-    use engine::flow::{Addrs, L4Key, Protocol, Tuple};
+    use engine::flow::{Addrs, Flow, L4Key, Protocol, Tuple};
     use engine::input::Errno;
 
     use super::*;

@@ -7,8 +7,8 @@ use engine::flow::{
     Tuple,
 };
 use engine::input::{EventKind, Table};
+use engine::output::{Batch, ExpectRequest, FlowRequest};
 use io::ctnetlink::decode::decode_expectation;
-use io::ctnetlink::encode::ExpectRequest;
 use io::ctnetlink::{EventRead, Message, RequestSocket, messages};
 
 use crate::events::subscribe;
@@ -64,6 +64,14 @@ fn tftp() -> (Flow, Expectation) {
     (master, expectation)
 }
 
+/// Carries out a request that the kernel must take.
+fn expect(socket: &mut RequestSocket, request: ExpectRequest) {
+    let requests = vec![FlowRequest::Expectation(request)];
+    let (batch, mut failures) = (Batch { requests }, Vec::new());
+    socket.execute(&batch, |_, _| {}, &mut failures).unwrap();
+    assert_eq!(failures, [], "of {batch:?}");
+}
+
 #[test]
 fn an_expectation_is_created_updated_and_deleted() {
     in_namespace(|| {
@@ -73,13 +81,11 @@ fn an_expectation_is_created_updated_and_deleted() {
         let (master, expectation) = tftp();
         create_all(&mut socket, &[master]);
         let mut execute = |request| {
-            let mut failures = Vec::new();
-            socket.execute_expect(&[request], &mut failures).unwrap();
-            assert_eq!(failures, [], "of {request:?}");
+            expect(&mut socket, request);
             dump(Table::Expectations).1
         };
 
-        let created = execute(ExpectRequest::Create(&expectation)).remove(0);
+        let created = execute(ExpectRequest::Create(expectation.clone().into())).remove(0);
         let expected = Expectation {
             id: created.id,
             // The helper's policy decides.
@@ -88,9 +94,9 @@ fn an_expectation_is_created_updated_and_deleted() {
         };
         assert_eq!(created, expected);
         assert!(created.timeout_secs > Some(100));
-        let updated = execute(ExpectRequest::Update(&expectation)).remove(0);
+        let updated = execute(ExpectRequest::Update(expectation.clone().into())).remove(0);
         assert!(updated.timeout_secs <= Some(100));
-        assert_eq!(execute(ExpectRequest::Delete(&created)), []);
+        assert_eq!(execute(ExpectRequest::Delete(created.into())), []);
 
         let EventRead::Datagrams { datagrams, .. } = events.read().unwrap() else {
             panic!("there must be events");
@@ -121,10 +127,12 @@ fn expectations_are_flushed_alone() {
         let mut socket = RequestSocket::open().unwrap();
         let (master, expectation) = tftp();
         create_all(&mut socket, &[master]);
-        socket
-            .execute_expect(&[ExpectRequest::Create(&expectation)], &mut Vec::new())
-            .unwrap();
+        let create = || ExpectRequest::Create(expectation.clone().into());
+        expect(&mut socket, create());
         assert_eq!(dump(Table::Expectations).1.len(), 1);
+        expect(&mut socket, ExpectRequest::Flush);
+        assert_eq!(dump(Table::Expectations).1, []);
+        expect(&mut socket, create());
         socket.flush(Table::Expectations).unwrap();
         assert_eq!(dump(Table::Expectations).1, []);
         assert_eq!(socket.table_stats().unwrap().entries, 1);

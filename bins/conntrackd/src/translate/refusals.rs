@@ -1,6 +1,6 @@
 //! Clauses that this version cannot carry out.
 
-use conf_grammar::{Code, Config, Diagnostic, ExpectationSync, Span, Spanned, SyncConfig};
+use conf_grammar::{Code, Config, Diagnostic, Span, Spanned};
 use io::ctnetlink::FilterTooLong;
 
 /// What cannot be carried out, in the order in which it was found.
@@ -37,16 +37,6 @@ impl Refusals {
         if let Some(span) = helper.or(helpers.setup.value.then_some(helpers.setup.span)) {
             let help = "without it helpers of the kernel still work";
             self.add("section `Helper`", span, help);
-        }
-    }
-
-    pub(super) fn sync(&mut self, sync: &SyncConfig) {
-        match sync.expectations.value {
-            ExpectationSync::Off => {}
-            ExpectationSync::All | ExpectationSync::Helpers(_) => {
-                let help = "without it flows that a helper foretold are replicated once they exist";
-                self.add("`ExpectationSync`", sync.expectations.span, help);
-            }
         }
     }
 

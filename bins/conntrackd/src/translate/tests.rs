@@ -43,6 +43,7 @@ fn a_silent_file_gets_the_defaults() {
                 startup_resync: StartupResync::Off,
             }),
             filter: Filter::default(),
+            expectations: ExpectationSync::Off,
             cache_len_max: NonZeroU32::new(1000).unwrap(),
             cache_len_expected: 65_536,
             commit_timeout_secs: None,
@@ -238,10 +239,6 @@ fn what_cannot_be_carried_out_is_refused_with_its_line() {
         ),
         (config(FTFW, &tcp, "", ""), "4: a `TCP` link is not supported yet"),
         (
-            config(FTFW, UDP, "Options {\nExpectationSync on\n}", ""),
-            "11: `ExpectationSync` is not supported yet",
-        ),
-        (
             config(FTFW, UDP, "", "PollSecs 15"),
             "17: `PollSecs` is not supported yet",
         ),
@@ -252,13 +249,23 @@ fn what_cannot_be_carried_out_is_refused_with_its_line() {
 
 #[test]
 fn everything_unsupported_is_told_at_once() {
-    let config = config(
-        "Mode ALARM {\n}",
-        UDP,
-        "Options {\nExpectationSync on\n}",
-        "PollSecs 15",
-    );
-    assert_eq!(refused(&config).len(), 3);
+    let config = config("Mode ALARM {\n}", UDP, "", "PollSecs 15");
+    assert_eq!(refused(&config).len(), 2);
+}
+
+#[test]
+fn expectations_are_listened_to_where_they_are_replicated() {
+    let list = ExpectationSync::Helpers(Box::new(["ftp".into(), "sip".into()]));
+    for (clause, expectations, tables) in [
+        ("off", ExpectationSync::Off, Table::Flows),
+        ("on", ExpectationSync::All, Table::Both),
+        ("{\nftp\nsip\n}", list, Table::Both),
+    ] {
+        let clause = format!("Options {{\nExpectationSync {clause}\n}}");
+        let settings = translate(&config(FTFW, UDP, &clause, "")).unwrap();
+        assert_eq!(settings.engine.expectations, expectations, "{clause}");
+        assert_eq!(settings.kernel.value.tables, tables, "{clause}");
+    }
 }
 
 #[test]

@@ -1,37 +1,30 @@
 //! Requests about expectations.
 
-use engine::flow::{Direction, Expectation};
+use engine::flow::{Direction, Expectation, Family};
+use engine::output::ExpectRequest;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 
 use super::AckMode;
 use super::writer::{Header, Writer, write_message};
 use crate::ctnetlink::uapi::*;
 
-/// A request about one expectation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExpectRequest<'a> {
-    /// Create it, fail if it exists. The kernel takes the timeout from the helper's policy, not
-    /// from us.
-    Create(&'a Expectation),
-    /// Change an existing one: this is what sets its timeout.
-    Update(&'a Expectation),
-    /// Delete it; if the id is given, another one with the same tuple stays.
-    Delete(&'a Expectation),
-}
-
 /// Appends `request` to `buffer`; answers to it will carry `seq`.
-pub fn encode_expect_request(request: &ExpectRequest<'_>, seq: u32, ack: AckMode, buffer: &mut Vec<u8>) {
+pub fn encode_expect_request(request: &ExpectRequest, seq: u32, ack: AckMode, buffer: &mut Vec<u8>) {
     let (message, flags, expectation) = match request {
-        ExpectRequest::Create(expectation) => (IPCTNL_MSG_EXP_NEW, NLM_F_CREATE | NLM_F_EXCL, expectation),
-        ExpectRequest::Update(expectation) => (IPCTNL_MSG_EXP_NEW, 0, expectation),
-        ExpectRequest::Delete(expectation) => (IPCTNL_MSG_EXP_DELETE, 0, expectation),
+        ExpectRequest::Create(expectation) => {
+            (IPCTNL_MSG_EXP_NEW, NLM_F_CREATE | NLM_F_EXCL, Some(expectation))
+        }
+        ExpectRequest::Update(expectation) => (IPCTNL_MSG_EXP_NEW, 0, Some(expectation)),
+        ExpectRequest::Delete(expectation) => (IPCTNL_MSG_EXP_DELETE, 0, Some(expectation)),
+        ExpectRequest::Flush => (IPCTNL_MSG_EXP_DELETE, 0, None),
     };
     let header = Header {
         message_type: message_type(NFNL_SUBSYS_CTNETLINK_EXP, message),
         flags,
         seq,
         ack,
-        family: expectation.tuple.addrs.family(),
+        // All families go with a flush, whatever it says.
+        family: expectation.map_or(Family::Ipv4, |expectation| expectation.tuple.addrs.family()),
     };
     write_message(buffer, &header, |writer| match request {
         ExpectRequest::Create(expectation) | ExpectRequest::Update(expectation) => {
@@ -47,6 +40,7 @@ pub fn encode_expect_request(request: &ExpectRequest<'_>, seq: u32, ack: AckMode
                 writer.be32(CTA_EXPECT_ID, id);
             }
         }
+        ExpectRequest::Flush => {}
     });
 }
 

@@ -6,8 +6,8 @@ use engine::flow::{Flow, ProtoState, Protocol, SeqAdj, Tcp, TcpFlags};
 use engine::output::{FlowName, FlowRequest};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 
-use super::AckMode;
 use super::writer::{Header, Writer, write_message};
+use super::{AckMode, encode_expect_request};
 use crate::ctnetlink::uapi::*;
 
 /// Appends `request` to `buffer`; answers to it will carry `seq`.
@@ -17,6 +17,7 @@ pub fn encode_flow_request(request: &FlowRequest, seq: u32, ack: AckMode, buffer
         FlowRequest::Update(flow) => (IPCTNL_MSG_CT_NEW, 0, &flow.orig),
         FlowRequest::Delete(name) => (IPCTNL_MSG_CT_DELETE, 0, &name.orig),
         FlowRequest::Get(name) => (IPCTNL_MSG_CT_GET, 0, &name.orig),
+        FlowRequest::Expectation(request) => return encode_expect_request(request, seq, ack, buffer),
     };
     let header = Header {
         message_type: message_type(NFNL_SUBSYS_CTNETLINK, message),
@@ -35,6 +36,8 @@ pub fn encode_flow_request(request: &FlowRequest, seq: u32, ack: AckMode, buffer
             }
         }
         FlowRequest::Get(name) => write_name(writer, name),
+        // It has a message of its own.
+        FlowRequest::Expectation(_) => {}
     });
 }
 

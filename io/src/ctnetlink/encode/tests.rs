@@ -8,7 +8,7 @@ use engine::flow::{
     Tcp, TcpFlags, TcpState, Tuple,
 };
 use engine::input::EventKind;
-use engine::output::{FlowName, FlowRequest};
+use engine::output::{ExpectRequest, FlowName, FlowRequest};
 use proptest::option;
 use proptest::prelude::*;
 
@@ -245,7 +245,7 @@ proptest! {
     #[test]
     fn a_creation_of_an_expectation_says_all_of_it(expectation in expectation()) {
         let mut buffer = Vec::new();
-        encode_expect_request(&ExpectRequest::Create(&expectation), 77, AckMode::Always, &mut buffer);
+        encode_expect_request(&ExpectRequest::Create(expectation.clone().into()), 77, AckMode::Always, &mut buffer);
         let Message::Expect { kind: EventKind::New, seq: 77, body, .. } = only_message(&buffer) else {
             panic!("{expectation:?} became no message about an expectation");
         };

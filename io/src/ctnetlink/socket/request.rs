@@ -9,9 +9,7 @@ use super::{Cause, NetlinkError, Operation};
 use crate::ctnetlink::decode::{
     Body, DecodeError, Message, TableStats, decode_flow, decode_table_stats, messages,
 };
-use crate::ctnetlink::encode::{
-    AckMode, Command, ExpectRequest, encode_command, encode_expect_request, encode_flow_request,
-};
+use crate::ctnetlink::encode::{AckMode, Command, encode_command, encode_flow_request};
 
 /// Most requests in one send: with more than 64 nothing is gained any more.
 const REQUESTS_PER_SEND: usize = 256;
@@ -105,18 +103,6 @@ impl RequestSocket {
             Ok(())
         };
         self.run(&batch.requests, encode_flow_request, &mut on_flow, failures)
-    }
-
-    /// Carries out requests about expectations, and appends those that failed to `failures`.
-    ///
-    /// # Errors
-    /// The requests could not be sent.
-    pub fn execute_expect(
-        &mut self,
-        requests: &[ExpectRequest<'_>],
-        failures: &mut Vec<RequestFailure>,
-    ) -> Result<(), NetlinkError> {
-        self.run(requests, encode_expect_request, &mut |_, _| Ok(()), failures)
     }
 
     /// Empties `table`.

@@ -1,0 +1,155 @@
+//! The external cache of expectations: those of the peer, in no kernel of ours until a commit.
+
+use core::num::NonZeroU32;
+
+use super::super::{CacheFull, FlowKey, HashKey, Liveness};
+use super::{ExpectId, ExpectKey, ExpectTable};
+use crate::flow::Expectation;
+use crate::input::EventKind;
+use crate::stats::CacheStats;
+
+/// Expectations of the peer.
+#[derive(Debug)]
+pub struct ExternalExpectations {
+    table: ExpectTable,
+    stats: CacheStats,
+}
+
+impl ExternalExpectations {
+    /// Returns an empty cache for at most `len_max` expectations.
+    #[must_use]
+    pub fn new(len_max: NonZeroU32, hash_key: HashKey) -> Self {
+        Self {
+            table: ExpectTable::new(len_max, hash_key),
+            stats: CacheStats::default(),
+        }
+    }
+
+    /// Applies a message of the peer: an update says all anew, and inserts what is not known.
+    ///
+    /// Returns whether one was named again for the first time since `generation` began.
+    ///
+    /// # Errors
+    /// [`CacheFull`] if there is no room for it.
+    pub fn apply(
+        &mut self,
+        kind: EventKind,
+        expectation: &Expectation,
+        generation: u8,
+        now_secs: u32,
+    ) -> Result<bool, CacheFull> {
+        let known = self.table.find(&ExpectKey::of(expectation));
+        let is_named_again = known.is_some_and(|id| self.generation(id) != generation);
+        let id = match (kind, known) {
+            (EventKind::Destroy, known) => {
+                if let Some(id) = known {
+                    self.remove(id);
+                }
+                return Ok(false);
+            }
+            (EventKind::New | EventKind::Update, None) => self.insert(expectation, now_secs)?,
+            (EventKind::New, Some(id)) => {
+                self.table.overwrite(id, expectation, Liveness::New, now_secs);
+                self.table.bookkeeping_mut(id).since_secs = now_secs;
+                self.stats.created = self.stats.created.wrapping_add(1);
+                self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
+                id
+            }
+            (EventKind::Update, Some(id)) => {
+                self.table.overwrite(id, expectation, Liveness::Alive, now_secs);
+                self.stats.updated = self.stats.updated.wrapping_add(1);
+                id
+            }
+        };
+        self.table.bookkeeping_mut(id).generation = generation;
+        Ok(is_named_again)
+    }
+
+    fn insert(&mut self, expectation: &Expectation, now_secs: u32) -> Result<ExpectId, CacheFull> {
+        let inserted = self.table.insert(expectation, now_secs);
+        let counter = match inserted {
+            Ok(_) => &mut self.stats.created,
+            Err(_) => &mut self.stats.create_failed_full,
+        };
+        *counter = counter.wrapping_add(1);
+        inserted
+    }
+
+    /// Removes an expectation.
+    pub fn remove(&mut self, id: ExpectId) {
+        self.table.remove(id);
+        self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
+    }
+
+    /// Removes the expectations of a master that is gone.
+    pub fn remove_of_master(&mut self, master: &FlowKey) {
+        while let Some(id) = self.table.living_of_master(master) {
+            self.remove(id);
+        }
+    }
+
+    /// Empties the cache.
+    pub fn clear(&mut self) {
+        let live = u64::from(self.table.live_len());
+        self.stats.destroyed = self.stats.destroyed.wrapping_add(live);
+        self.table.clear();
+    }
+
+    /// Returns the first expectation at `slot` or behind it.
+    #[must_use]
+    pub fn first_from(&self, slot: u32) -> Option<ExpectId> {
+        self.table.first_from(slot)
+    }
+
+    /// Returns whether the slot holds an expectation.
+    #[must_use]
+    pub fn contains(&self, id: ExpectId) -> bool {
+        self.table.contains(id)
+    }
+
+    /// Returns an expectation.
+    #[must_use]
+    pub fn expectation(&self, id: ExpectId) -> Expectation {
+        self.table.expectation(id)
+    }
+
+    /// Returns the generation in which the peer named an expectation last.
+    #[must_use]
+    pub fn generation(&self, id: ExpectId) -> u8 {
+        self.table.bookkeeping(id).generation
+    }
+
+    /// Returns the second at which an expectation entered the cache.
+    #[must_use]
+    pub fn since_secs(&self, id: ExpectId) -> u32 {
+        self.table.bookkeeping(id).since_secs
+    }
+
+    /// Returns the second of the last message about an expectation.
+    #[must_use]
+    pub fn updated_secs(&self, id: ExpectId) -> u32 {
+        self.table.bookkeeping(id).updated_secs
+    }
+
+    /// Returns whether there is no expectation.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Returns the counters.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        CacheStats {
+            live: u64::from(self.table.live_len()),
+            total: u64::from(self.table.len()),
+            ..self.stats
+        }
+    }
+
+    /// Panics if the table is not consistent.
+    #[cfg(debug_assertions)]
+    pub fn check_invariants(&self) {
+        self.table.check_invariants();
+    }
+}
