@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail, ensure};
-use engine::flow::{Flow, Labels, ProtoState, Protocol, Status, Tcp, TcpState};
+use engine::flow::{Expectation, Flow, Labels, ProtoState, Protocol, Status, Tcp, TcpState};
 use engine::input::Table;
 use engine::output::{Batch, FlowRequest};
 use io::ctnetlink::{DumpEntry, DumpProgress, DumpSocket, RequestSocket};
@@ -15,21 +15,35 @@ use crate::netns::Namespace;
 /// # Errors
 /// When the kernel refuses, or an entry cannot be decoded.
 pub fn dump(ns: &Namespace) -> Result<Vec<Flow>> {
-    ns.enter(|| {
+    Ok(dump_table(ns, Table::Flows)?.0)
+}
+
+/// Reads the whole table of expectations.
+///
+/// # Errors
+/// As [`dump`].
+pub fn dump_expectations(ns: &Namespace) -> Result<Vec<Expectation>> {
+    Ok(dump_table(ns, Table::Expectations)?.1)
+}
+
+fn dump_table(ns: &Namespace, table: Table) -> Result<(Vec<Flow>, Vec<Expectation>)> {
+    ns.enter(move || {
         let mut socket = DumpSocket::open()?;
-        socket.start(Table::Flows)?;
-        let (mut flows, mut error) = (Vec::new(), None);
+        socket.start(table)?;
+        let (mut flows, mut expectations, mut error) = (Vec::new(), Vec::new(), None);
         loop {
             let progress = socket.read(|entry| match entry {
                 Ok(DumpEntry::Flow(flow)) => flows.push(flow.clone()),
-                Ok(DumpEntry::Expectation(_)) => {}
+                Ok(DumpEntry::Expectation(expectation)) => expectations.push(expectation.clone()),
                 Err(undecodable) => error = Some(undecodable),
             })?;
             match progress {
                 DumpProgress::Part => {}
                 DumpProgress::Waiting => bail!("the kernel has the next part ready"),
                 DumpProgress::Ended(Err(errno)) => bail!("the dump ended with {errno:?}"),
-                DumpProgress::Ended(Ok(())) => return error.map_or(Ok(flows), |error| bail!("{error}")),
+                DumpProgress::Ended(Ok(())) => {
+                    return error.map_or(Ok((flows, expectations)), |error| bail!("{error}"));
+                }
             }
         }
     })
@@ -45,6 +59,14 @@ pub fn update_some(ns: &Namespace) -> Result<()> {
     let flows = dump(ns)?.into_iter().enumerate();
     let some = flows.filter(|(i, flow)| i % 2 == 0 || flow.helper.is_some());
     let requests: Vec<_> = some.map(|(_, flow)| FlowRequest::Update(changed(flow))).collect();
+    request(ns, requests)
+}
+
+/// Carries out requests, all of which the kernel must take.
+///
+/// # Errors
+/// When it refuses one.
+pub fn request(ns: &Namespace, requests: Vec<FlowRequest>) -> Result<()> {
     let n_requests = requests.len();
     ns.enter(move || {
         let mut failures = Vec::new();

@@ -20,6 +20,7 @@
 pub mod clock;
 mod cluster;
 mod conf;
+pub mod expectations;
 pub mod failover;
 mod firewall;
 pub mod flows;

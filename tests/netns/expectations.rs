@@ -1,0 +1,179 @@
+//! What one firewall's helpers foretell, the other firewall knows, and commits.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use netns_tests::Daemon::{Ours, Stock};
+use netns_tests::{Cluster, Daemon, Mode, Setup, TEMPLATE, expectations, flows, on_real_kernels};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const N_EXPECTATIONS: u16 = 60;
+
+const NOTRACK: Setup = Setup {
+    mode: Mode::NoTrack,
+    ..TEMPLATE
+};
+
+#[test]
+fn ours_to_ours_over_ftfw() -> Result<()> {
+    replicates(TEMPLATE, Ours, Ours)
+}
+
+#[test]
+fn ours_to_stock_over_ftfw() -> Result<()> {
+    replicates(TEMPLATE, Ours, Stock)
+}
+
+#[test]
+fn stock_to_ours_over_ftfw() -> Result<()> {
+    replicates(TEMPLATE, Stock, Ours)
+}
+
+#[test]
+fn ours_to_ours_over_notrack() -> Result<()> {
+    replicates(NOTRACK, Ours, Ours)
+}
+
+#[test]
+fn ours_to_stock_over_notrack() -> Result<()> {
+    replicates(NOTRACK, Ours, Stock)
+}
+
+#[test]
+fn stock_to_ours_over_notrack() -> Result<()> {
+    replicates(NOTRACK, Stock, Ours)
+}
+
+/// Wires a cluster whose daemons replicate expectations, and starts them.
+fn start(setup: Setup, on_fw1: Daemon, on_fw2: Daemon) -> Result<Cluster> {
+    let mut cluster = setup.build()?;
+    for (fw, daemon) in [(&mut cluster.fw1, on_fw1), (&mut cluster.fw2, on_fw2)] {
+        fw.edit_conf(
+            "    UDP {",
+            "    Options {\n        ExpectationSync on\n    }\n    UDP {",
+        )?;
+        fw.start(daemon)?;
+    }
+    Ok(cluster)
+}
+
+/// One story for every pair of daemons: create, delete, commit, flush; equal after each.
+fn replicates(setup: Setup, from: Daemon, to: Daemon) -> Result<()> {
+    on_real_kernels(|| {
+        let cluster = start(setup, from, to)?;
+        let Cluster { fw1, fw2, .. } = &cluster;
+        expectations::create(&fw1.ns, N_EXPECTATIONS)?;
+        caches_equal_kernel(&cluster, usize::from(N_EXPECTATIONS))?;
+        expectations::delete_some(&fw1.ns)?;
+        caches_equal_kernel(&cluster, usize::from(N_EXPECTATIONS / 2))?;
+        // The second time all of them exist.
+        for _ in 0..2 {
+            fw2.control(&["-c"])?;
+            commit_equals_kernel(&cluster, to)?;
+        }
+        flows::delete_all(fw1)?;
+        caches_equal_kernel(&cluster, 0)
+    })
+}
+
+/// Both daemons print what the kernel of fw1 has, word for word.
+fn caches_equal_kernel(cluster: &Cluster, n: usize) -> Result<()> {
+    let Cluster { fw1, fw2, .. } = cluster;
+    let what = format!("both caches have the {n} expectations of fw1's kernel");
+    cluster.wait_until(&what, LIMIT, || {
+        let n_in_kernel = expectations::committable(&fw1.ns)?.len();
+        ensure!(n_in_kernel == n, "the kernel of fw1 has {n_in_kernel}");
+        for format in [&["exp"][..], &["exp", "-x"]] {
+            let internal = fw1.control(&[&["-i"], format].concat())?;
+            let external = fw2.control(&[&["-e"], format].concat())?;
+            let (internal, external) = (expectations::lines(&internal)?, expectations::lines(&external)?);
+            ensure!(internal.len() == n, "fw1 has {} of {n}", internal.len());
+            let differing: Vec<_> = internal.symmetric_difference(&external).take(4).collect();
+            ensure!(
+                differing.is_empty(),
+                "one cache has these, the other has not: {differing:#?}"
+            );
+        }
+        Ok(())
+    })
+}
+
+/// Our commit brings over everything, the stock one all but class, translation and function.
+fn commit_equals_kernel(cluster: &Cluster, committer: Daemon) -> Result<()> {
+    let Cluster { fw1, fw2, .. } = cluster;
+    cluster.wait_until("both kernels have the same expectations", LIMIT, || {
+        let wanted = expectations::committable(&fw1.ns)?;
+        let is = expectations::committable(&fw2.ns)?;
+        match committer {
+            Ours => expectations::ensure_equal(&is, &wanted),
+            Stock => {
+                ensure!(is.keys().eq(wanted.keys()), "{is:#?}");
+                Ok(())
+            }
+        }
+    })
+}
+
+#[test]
+fn statistics_read_like_those_of_the_stock_daemon() -> Result<()> {
+    on_real_kernels(|| {
+        let cluster = start(TEMPLATE, Ours, Stock)?;
+        let Cluster { fw1, fw2, .. } = &cluster;
+        expectations::create(&fw1.ns, 10)?;
+        caches_equal_kernel(&cluster, 10)?;
+        let layout = |text: String| text.replace(|c: char| c.is_ascii_digit(), " ");
+        for topic in ["exp", "ct", "cache"] {
+            let (ours, stock) = (fw1.control(&["-s", topic])?, fw2.control(&["-s", topic])?);
+            ensure!(
+                layout(ours.clone()) == layout(stock.clone()),
+                "{topic}:\n{ours}\n{stock}"
+            );
+        }
+        let (ours, stock) = (fw1.control(&["-s", "exp"])?, fw2.control(&["-s", "exp"])?);
+        let counters = |text: &str, from: usize| -> Vec<String> {
+            let lines = text.lines().skip(from).take(4);
+            lines.map(str::to_owned).collect()
+        };
+        // The internal cache here is the external one there.
+        ensure!(counters(&ours, 1) == counters(&stock, 7), "{ours}\n{stock}");
+        Ok(())
+    })
+}
+
+#[test]
+fn commands_take_both_tables_or_one() -> Result<()> {
+    on_real_kernels(|| {
+        let cluster = start(TEMPLATE, Ours, Ours)?;
+        let Cluster { fw1, fw2, .. } = &cluster;
+        expectations::create(&fw1.ns, 10)?;
+        caches_equal_kernel(&cluster, 10)?;
+        fw2.control(&["-c", "ct"])?;
+        ensure!(expectations::committable(&fw2.ns)?.is_empty(), "only flows");
+        fw2.control(&["-c", "exp"])?;
+        commit_equals_kernel(&cluster, Ours)?;
+        fw2.control(&["-F", "exp"])?;
+        ensure!(expectations::committable(&fw2.ns)?.is_empty(), "they are flushed");
+        let n_flows = fw2.kernel()?.n_flows();
+        ensure!(n_flows >= 10, "the masters stay, of which there are {n_flows}");
+        ensure!(fw2.control(&["-i", "exp"])?.is_empty(), "not even in the cache");
+        fw2.control(&["-c"])?;
+        fw2.control(&["-f"])?;
+        ensure!(fw2.control(&["-e", "exp"])?.is_empty(), "both caches are flushed");
+        ensure!(fw2.control(&["-i", "exp"])?.is_empty(), "both caches are flushed");
+        fw2.control(&["-R", "exp"])?;
+        ensure!(
+            fw2.control(&["-i", "exp"])?.is_empty(),
+            "their masters are not known"
+        );
+        fw2.control(&["-R"])?;
+        fw2.control(&["-R", "exp"])?;
+        let again = fw2.control(&["-i", "exp"])?;
+        ensure!(expectations::lines(&again)?.len() == 10, "{again}");
+        fw2.control(&["-F"])?;
+        ensure!(
+            expectations::committable(&fw2.ns)?.is_empty() && fw2.control(&["-i", "exp"])?.is_empty(),
+            "both tables are flushed"
+        );
+        Ok(())
+    })
+}
