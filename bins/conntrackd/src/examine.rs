@@ -1,6 +1,6 @@
 //! Questions about the configuration, answered without a daemon and without any privilege.
 
-use std::io::{BufRead, Write, stderr, stdin};
+use std::io::{self, BufRead, BufWriter, ErrorKind, Write, stderr, stdin, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -108,36 +108,50 @@ fn migrate(file: &ConfigFile, dialect: Dialect, format: MessageFormat) -> anyhow
 
 /// Explains all flows; a line that is none is told and makes the run a failure.
 fn explain(explainer: &Explainer<'_>, flows: &Flows) -> anyhow::Result<ExitCode> {
-    match flows {
-        Flows::Line(line) => match parse::line(line) {
-            Ok(text) => print(&explainer.explain(&text.flow)),
-            Err(error) => {
-                tell(&format!("no flow: {error}\n"))?;
-                Ok(ExitCode::FAILURE)
-            }
-        },
+    let line = match flows {
+        Flows::Line(line) => line,
         Flows::StandardInput => {
-            let mut code = ExitCode::SUCCESS;
-            for (number, line) in (1_u64..).zip(stdin().lock().split(b'\n')) {
-                let line = line.context("can't read standard input")?;
-                let line = String::from_utf8_lossy(&line);
-                if line.trim().is_empty() {
-                    continue;
-                }
-                match parse::line(&line) {
-                    Ok(text) => {
-                        let line = line.trim();
-                        print(&format!("flow: {line}\n{}\n", explainer.explain(&text.flow)))?;
-                    }
-                    Err(error) => {
-                        tell(&format!("line {number}: no flow: {error}\n"))?;
-                        code = ExitCode::FAILURE;
-                    }
-                }
-            }
-            Ok(code)
+            let mut out = BufWriter::new(stdout().lock());
+            let explained = explain_lines(explainer, &mut stdin().lock(), &mut out);
+            return match explained.and_then(|code| out.flush().map(|()| code)) {
+                // Whoever reads has seen enough.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+                explained => explained.context("can't explain what is on standard input"),
+            };
+        }
+    };
+    match parse::line(line) {
+        Ok(text) => print(&explainer.explain(&text.flow)),
+        Err(error) => {
+            tell(&format!("no flow: {error}\n"))?;
+            Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Explains every line of `input`, each with the line before it and an empty one behind it.
+fn explain_lines(
+    explainer: &Explainer<'_>,
+    input: &mut impl BufRead,
+    out: &mut impl Write,
+) -> io::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for (number, line) in (1_u64..).zip(input.split(b'\n')) {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        if line.trim().is_empty() {
+            continue;
+        }
+        match parse::line(&line) {
+            Ok(text) => writeln!(out, "flow: {}\n{}", line.trim(), explainer.explain(&text.flow))?,
+            Err(error) => {
+                out.flush()?;
+                writeln!(stderr(), "line {number}: no flow: {error}")?;
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
 }
 
 fn tell(text: &str) -> anyhow::Result<()> {

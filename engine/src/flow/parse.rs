@@ -1,6 +1,6 @@
 //! Flows read back from lines of text.
 //!
-//! [`line`] takes what [`text`](super::text) prints, and every plain line that lists flows on Linux: those
+//! [`line()`] takes what [`text`](super::text) prints, and every plain line that lists flows on Linux: those
 //! of `conntrack -L`, `-G` and `-E` with `-o extended`, `id`, `timestamp`, `ktimestamp` and `labels`,
 //! of `conntrackd -i`, `-e` and of its flow log, and of `/proc/net/nf_conntrack`. What they say and
 //! a [`Flow`] cannot hold stands beside it in [`FlowText`].
