@@ -1,5 +1,6 @@
 //! The configuration file: read, and what the reader found printed.
 
+use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
@@ -8,6 +9,43 @@ use conf_grammar::{Code, Diagnostic, Dialect, Location, Outcome, Severity, Span}
 use io::process::reason;
 
 use crate::args::STANDARD_INPUT;
+
+/// A configuration file that cannot be read.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    name: String,
+    step: Step,
+    reason: String,
+}
+
+/// What could not be done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Open,
+    Read,
+}
+
+impl Unreadable {
+    /// Returns the exit code of the stock daemon.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self.step {
+            Step::Open => 1,
+            Step::Read => 2,
+        }
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let step = match self.step {
+            Step::Open => "open",
+            Step::Read => "read",
+        };
+        write!(f, "can't {step} config file `{}': {}", self.name, self.reason)
+    }
+}
 
 /// A configuration file that was read, whatever is in it.
 #[derive(Debug)]
@@ -19,47 +57,39 @@ pub(crate) struct ConfigFile {
 
 impl ConfigFile {
     /// Reads the file at `path`.
-    pub(crate) fn read(path: &Path, dialect: Dialect) -> anyhow::Result<Self> {
-        let file = Self::read_or_report(path, dialect);
-        match file.outcome.diagnostics.first() {
-            Some(finding) if finding.code == Code::UnreadableFile => Err(anyhow!(finding.message.clone())),
-            Some(_) | None => Ok(file),
+    ///
+    /// # Errors
+    /// [`Unreadable`] if it cannot be read.
+    pub(crate) fn read(path: &Path, dialect: Dialect) -> Result<Self, Unreadable> {
+        let name = name(path);
+        match contents(path) {
+            Ok(source) => Ok(Self {
+                outcome: conf_grammar::parse_with(&name, &source, dialect),
+                source,
+            }),
+            Err((step, error)) => Err(Unreadable {
+                name,
+                step,
+                reason: reason(&error),
+            }),
         }
     }
 
     /// Reads the file at `path`; that it cannot be read is a finding like others.
     pub(crate) fn read_or_report(path: &Path, dialect: Dialect) -> Self {
-        let is_stdin = path == Path::new(STANDARD_INPUT);
-        let name = if is_stdin {
-            "<stdin>".to_owned()
-        } else {
-            path.display().to_string()
-        };
-        let source = if is_stdin {
-            let mut source = Vec::new();
-            std::io::stdin().read_to_end(&mut source).map(|_| source)
-        } else {
-            std::fs::read(path)
-        };
-        match source {
-            Ok(source) => Self {
-                outcome: conf_grammar::parse_with(&name, &source, dialect),
-                source,
-            },
-            Err(error) => {
-                let message = format!("can't open config file `{name}': {}", reason(&error));
-                Self {
-                    outcome: Outcome {
-                        file_name: name,
-                        config: None,
-                        control_socket: None,
-                        syslog: None,
-                        diagnostics: vec![Diagnostic::error(Code::UnreadableFile, Span::START, message)],
-                    },
-                    source: Vec::new(),
-                }
+        Self::read(path, dialect).unwrap_or_else(|unreadable| {
+            let finding = Diagnostic::error(Code::UnreadableFile, Span::START, unreadable.to_string());
+            Self {
+                outcome: Outcome {
+                    file_name: unreadable.name,
+                    config: None,
+                    control_socket: None,
+                    syslog: None,
+                    diagnostics: vec![finding],
+                },
+                source: Vec::new(),
             }
-        }
+        })
     }
 
     /// Returns the bytes of the file.
@@ -112,4 +142,25 @@ impl ConfigFile {
             None => anyhow!("{problem}"),
         }
     }
+}
+
+/// Returns how messages call the file at `path`.
+fn name(path: &Path) -> String {
+    if path == Path::new(STANDARD_INPUT) {
+        "<stdin>".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+fn contents(path: &Path) -> Result<Vec<u8>, (Step, std::io::Error)> {
+    let mut contents = Vec::new();
+    let read = if path == Path::new(STANDARD_INPUT) {
+        std::io::stdin().read_to_end(&mut contents)
+    } else {
+        let mut file = File::open(path).map_err(|error| (Step::Open, error))?;
+        file.read_to_end(&mut contents)
+    };
+    read.map_err(|error| (Step::Read, error))?;
+    Ok(contents)
 }

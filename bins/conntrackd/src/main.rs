@@ -19,6 +19,7 @@ use io::process::log::{Log, Severity};
 use io::process::restrict_umask;
 
 use args::{Invocation, NoRun, Place, Run};
+use config_file::Unreadable;
 
 fn main() -> ExitCode {
     let run = match args::parse(std::env::args_os()) {
@@ -33,7 +34,8 @@ fn main() -> ExitCode {
     };
     run.unwrap_or_else(|error| {
         tell(Severity::Error, &format!("{error:#}"));
-        ExitCode::FAILURE
+        let unreadable = error.downcast_ref::<Unreadable>();
+        unreadable.map_or(ExitCode::FAILURE, |file| ExitCode::from(file.exit_code()))
     })
 }
 

@@ -139,7 +139,7 @@ fn a_file_that_cannot_be_read_is_a_finding() {
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));
     let finding: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(finding["code"], "unreadable-file");
-    assert_eq!(finding["message"], "can't open config file `/': Is a directory");
+    assert_eq!(finding["message"], "can't read config file `/': Is a directory");
 }
 
 #[test]

@@ -87,6 +87,18 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn a_file_that_opens_and_cannot_be_read_has_an_exit_code_of_its_own() {
+    for args in [&["-C", "/"][..], &["-C", "/", "-s"]] {
+        let (code, stdout, stderr) = conntrackd(args);
+        assert_eq!((code, stdout.as_str()), (2, ""));
+        assert!(
+            stderr.ends_with("can't read config file `/': Is a directory\n"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
 fn a_client_without_a_daemon_fails() {
     with_config(CONFIG, &["-s"], |_, (code, stdout, stderr)| {
         assert_eq!((code, stdout.as_str()), (1, ""));
