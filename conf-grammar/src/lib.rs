@@ -35,6 +35,7 @@ mod migrate;
 mod model;
 mod parse;
 mod print;
+pub mod reference;
 mod schema;
 mod span;
 

@@ -8,12 +8,7 @@ use crate::model::{Facility, FilterPlace, Network, Policy, SchedulerClass, TcpSt
 use crate::parse::blame::{bad_character, did_you_mean, separator, suggest};
 use crate::parse::lexer::{Token, TokenKind};
 use crate::parse::value::{ModeName, Value};
-use crate::schema::{Kind, Range};
-
-/// Longest interface name: `IFNAMSIZ` of `<linux/if.h>` less its NUL.
-const INTERFACE_MAX: usize = 15;
-/// Longest name of a helper or a policy.
-const NAME_MAX: usize = 16;
+use crate::schema::{INTERFACE_MAX, Kind, NAME_MAX, Range};
 
 /// A word and the clause that it belongs to.
 pub(crate) struct Argument<'a> {

@@ -68,14 +68,12 @@ impl ModeName {
         }
     }
 
+    /// What modes were called until 0.9.6.
+    pub(crate) const OLD: [(&'static str, Self); 2] = [("NACK", Self::Ftfw), ("PERSISTENT", Self::Alarm)];
+
     /// Returns the mode that was called so until 0.9.6.
     pub(crate) fn by_old_name(name: &str) -> Option<Self> {
-        if name.eq_ignore_ascii_case("nack") {
-            Some(Self::Ftfw)
-        } else if name.eq_ignore_ascii_case("persistent") {
-            Some(Self::Alarm)
-        } else {
-            None
-        }
+        let old = Self::OLD.iter().find(|(old, _)| old.eq_ignore_ascii_case(name))?;
+        Some(old.1)
     }
 }

@@ -104,7 +104,7 @@ impl Printer {
             (DefaultValue::Class(class), _) => Some(class.spell()),
             (DefaultValue::Unset(_), Meaning::Unset) => Some(setting.value.spell()),
             (DefaultValue::Unset(_) | DefaultValue::Mode(_), _)
-            | (DefaultValue::None | DefaultValue::Required, _) => None,
+            | (DefaultValue::None | DefaultValue::Required | DefaultValue::Either(_), _) => None,
         };
         self.setting_or(name, setting, default.as_deref());
     }

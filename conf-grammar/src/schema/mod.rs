@@ -1,12 +1,24 @@
 //! The table of all blocks and clauses: what may stand where and what it takes.
 //!
-//! Everything that knows a clause by name, from the parser to its suggestions, reads this table.
+//! Everything that knows a clause by name reads this table: the parser and its suggestions, the model
+//! for its defaults, and the pages that tell people about the language.
 
 mod setting;
 mod table;
 
 pub(crate) use setting::{DefaultValue, Setting};
 pub(crate) use table::{block, is_section};
+
+/// The release of conntrack-tools whose files are the oldest that are read.
+pub(crate) const FIRST_RELEASE: &str = "0.9.3";
+/// Addresses of one family that a filter in the kernel holds.
+pub(crate) const KERNEL_ENTRIES_MAX: usize = 127;
+/// Links of a file.
+pub(crate) const LINKS_MAX: usize = 4;
+/// Longest name of an interface: `IFNAMSIZ` of `<linux/if.h>` less its NUL.
+pub(crate) const INTERFACE_MAX: usize = 15;
+/// Longest name of a helper or a policy.
+pub(crate) const NAME_MAX: usize = 16;
 
 /// A kind of block; each has its own clauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +90,10 @@ pub fn clauses() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub(crate) struct BlockSpec {
     /// How messages call it: "`General`", "the file".
     pub(crate) title: &'static str,
+    /// What the block is for, in paragraphs.
+    pub(crate) intro: &'static str,
+    /// What happens to a file that has it, as long as the daemon cannot carry it out.
+    pub(crate) refused: Option<&'static str>,
     pub(crate) content: Content,
 }
 
@@ -99,6 +115,14 @@ pub(crate) struct ClauseSpec {
     pub(crate) default: DefaultValue,
     pub(crate) status: Status,
     pub(crate) repeats: Repeats,
+    /// The release of conntrack-tools that brought the clause.
+    pub(crate) since: &'static str,
+    /// The last release of conntrack-tools that took it; `None` if today's does.
+    pub(crate) until: Option<&'static str>,
+    /// What it does, in one to three sentences.
+    pub(crate) doc: &'static str,
+    /// How it stands to the stock daemon, in a block that is not refused.
+    pub(crate) compat: Compat,
 }
 
 /// The block behind a clause.
@@ -119,6 +143,17 @@ pub(crate) enum Repeats {
     Replace,
     /// All of them count.
     Accumulate,
+}
+
+/// How a clause stands to the stock daemon, conntrackd 1.4.7.
+#[derive(Clone, Copy)]
+pub(crate) enum Compat {
+    /// No difference is known.
+    Same,
+    /// A deliberate difference, with its reason.
+    Differs(&'static str),
+    /// The daemon does not carry it out; the text says what happens instead.
+    NotYet(&'static str),
 }
 
 /// The standing of a clause today.
@@ -240,6 +275,8 @@ pub(crate) fn all_names() -> impl Iterator<Item = &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -266,6 +303,44 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_row_is_explained_in_whole_sentences() {
+        for kind in BlockKind::ALL {
+            assert!(block(kind).intro.ends_with('.'), "{kind:?}");
+            for clause in block(kind).clauses() {
+                assert!(clause.doc.ends_with('.'), "{} of {kind:?}", clause.name);
+                if let Compat::Differs(text) | Compat::NotYet(text) = clause.compat {
+                    let is_phrase = !text.is_empty() && !text.ends_with('.');
+                    assert!(is_phrase, "{} of {kind:?}", clause.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_clause_of_the_sync_section_has_one_default_wherever_it_stands() {
+        let of_sync = [
+            BlockKind::Sync,
+            BlockKind::Ftfw,
+            BlockKind::Alarm,
+            BlockKind::Notrack,
+            BlockKind::Multicast,
+            BlockKind::Udp,
+            BlockKind::Tcp,
+        ];
+        let mut defaults = BTreeMap::new();
+        let clauses = of_sync.iter().flat_map(|kind| block(*kind).clauses());
+        for clause in clauses.filter(|clause| matches!(clause.status, Status::Alive)) {
+            let default = format!("{:?}", clause.default);
+            let first = defaults.entry(clause.name).or_insert(default.clone());
+            assert!(
+                matches!(clause.default, DefaultValue::Unset(_)) || *first == default,
+                "{}",
+                clause.name
+            );
         }
     }
 

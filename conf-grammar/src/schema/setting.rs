@@ -16,6 +16,8 @@ pub(crate) enum DefaultValue {
     None,
     /// The clause must be given.
     Required,
+    /// The clause, or the one that is named, must be given.
+    Either(&'static str),
     Number(u32),
     Bool(bool),
     Path(&'static str),

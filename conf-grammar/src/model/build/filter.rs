@@ -8,10 +8,8 @@ use crate::diagnose::{Code, Diagnostic, Sink};
 use crate::model::{Filter, FilterPlace, FilterSet, Network, Policy, TcpState};
 use crate::parse::Clause;
 use crate::parse::value::Value;
+use crate::schema::KERNEL_ENTRIES_MAX;
 use crate::span::{Span, Spanned};
-
-/// Addresses of one family that a filter in the kernel holds.
-const KERNEL_ENTRIES_MAX: usize = 127;
 
 pub(super) fn filter(file: &Scope<'_>, general: &Scope<'_>, sync: &Scope<'_>, sink: &mut Sink) -> Filter {
     let filters = general.named("Filter");

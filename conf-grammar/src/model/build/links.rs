@@ -7,10 +7,9 @@ use super::Scope;
 use crate::diagnose::{Code, Diagnostic, Sink, echo};
 use crate::model::{Interface, Link, LinkSet, Links, MulticastGroup, Unicast, UnicastAddresses};
 use crate::parse::Clause;
-use crate::schema::{BlockKind, Setting};
+use crate::schema::{BlockKind, LINKS_MAX, Setting};
 use crate::span::Spanned;
 
-const LINKS_MAX: usize = 4;
 const BOTH_LISTEN: &str = "both are opened, and what is sent over one arrives over both";
 /// The same for every kind of link.
 const CHECKSUM: Setting<bool> = Setting::switch(BlockKind::Udp, "Checksum");
