@@ -32,6 +32,15 @@ fn ours_and_ours_carry_on_over_the_other_group() -> Result<()> {
 }
 
 #[test]
+fn ours_and_ours_carry_on_over_the_other_connection() -> Result<()> {
+    let setup = Setup {
+        transport: Transport::Tcp,
+        ..TWO_LINKS
+    };
+    carry_on(setup, Ours, Ours)
+}
+
+#[test]
 fn ours_and_stock_carry_on_over_the_other_link() -> Result<()> {
     carry_on(TWO_LINKS, Ours, Stock)
 }

@@ -18,6 +18,8 @@ pub enum Transport {
     Udp,
     /// Datagrams to a group.
     Multicast,
+    /// A connection in each direction.
+    Tcp,
 }
 
 /// The family of the sync link.
@@ -101,15 +103,16 @@ General {{
         let [ours, peer] = [self.node, 1 - self.node].map(|node| self.link.address(link, node));
         let port = SYNC_PORT + u16::from(link);
         let family = self.link.clause();
-        let (keyword, addresses) = match (self.transport, self.link) {
-            (Transport::Udp, _) => (
-                "UDP",
-                format!(
-                    "{family}_address {ours}
+        let unicast = || {
+            format!(
+                "{family}_address {ours}
         {family}_Destination_Address {peer}
         Port {port}"
-                ),
-            ),
+            )
+        };
+        let (keyword, addresses) = match (self.transport, self.link) {
+            (Transport::Udp, _) => ("UDP", unicast()),
+            (Transport::Tcp, _) => ("TCP", unicast()),
             (Transport::Multicast, Link::V4) => (
                 "Multicast",
                 format!(

@@ -97,7 +97,7 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
     let filter = filter::filter(&general.filter);
     let event_filter = event_filter(&filter, &general.filter.place, &mut unsupported);
     let mode = mode(&sync.mode, &mut unsupported);
-    let (links, default_link) = links::links(&sync.links, &mut unsupported);
+    let (links, default_link) = links::links(&sync.links);
     let (Some(mode), []) = (mode, &unsupported.0[..]) else {
         return Err(unsupported.0);
     };

@@ -11,6 +11,7 @@ mod encode;
 mod error;
 mod header;
 mod pack;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -24,4 +25,5 @@ pub use encode::{
 pub use error::{DecodeError, DecodeErrorKind, Malformation};
 pub use header::{Change, Flags, Header, MessageType, SeqRange};
 pub use pack::Packer;
+pub use stream::{StreamPart, stream_part};
 pub use view::{Content, MessageView, Messages, messages};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use engine::input::{Channel, StatsTopic};
 use engine::stats::{CacheStats, QueueStats, ReceiveStats, ResendElement, Statistics, TrafficStats};
 
-use crate::link::DirectionCounters;
+use crate::link::{DirectionCounters, ErrorQueue};
 
 /// What the shell counts; the engine counts the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct ShellStats {
     pub uptime: Duration,
     /// Every link, in the order of the configuration.
     pub links: Vec<LinkStats>,
+    /// What could not be sent, of TCP links.
+    pub error_queue: Option<ErrorQueue>,
     /// The netlink sockets.
     pub netlink: NetlinkStats,
     /// The control socket.
@@ -117,7 +119,7 @@ pub fn render(topic: StatsTopic, engine: &Statistics, shell: &ShellStats, out: &
         StatsTopic::ResendQueue => resend_queue(out, engine.resend_queue.as_deref()),
         // Dumps and flushes are no processes of their own here, so there is never one to list.
         StatsTopic::Process => Ok(()),
-        StatsTopic::Queue => queues(out, &engine.queues),
+        StatsTopic::Queue => queues(out, &engine.queues, shell.error_queue),
         StatsTopic::Counters => counters(out, engine),
     };
     written.expect("a vector takes all bytes");
@@ -386,19 +388,24 @@ fn traffic(out: &mut Vec<u8>, link: &LinkStats) -> io::Result<()> {
 }
 
 /// `-s queue`.
-fn queues(out: &mut Vec<u8>, queues: &QueueStats) -> io::Result<()> {
+fn queues(out: &mut Vec<u8>, queues: &QueueStats, errors: Option<ErrorQueue>) -> io::Result<()> {
     // The stock daemon's tx queue has no limit but that of the number, and ours is emptied in every
-    // turn. The error queue is that of TCP links, at its usual size; a datagram for which a UDP
-    // socket has no room waits in its link.
+    // turn. The error queue is that of TCP links, shown empty at its usual size for others; a datagram
+    // for which a UDP socket has no room waits in its link.
     const TX_LEN_MAX: u64 = 2_147_483_647;
-    const ERROR_LEN_MAX: u64 = 128;
+    const NO_ERRORS: ErrorQueue = ErrorQueue {
+        len: 0,
+        len_max: 128,
+        overflowed: 0,
+    };
+    let errors = errors.unwrap_or(NO_ERRORS);
     write!(
         out,
         "allocated queue nodes:\t\t{:>12}\n\n",
-        queues.control_messages
+        queues.control_messages.saturating_add(errors.len)
     )?;
     queue(out, "txqueue", queues.tx, TX_LEN_MAX, 0)?;
-    queue(out, "errorq", 0, ERROR_LEN_MAX, 0)?;
+    queue(out, "errorq", errors.len, errors.len_max, errors.overflowed)?;
     match queues.resend {
         Some(resend) => queue(out, "rsqueue", resend.len, resend.len_max, resend.overflowed),
         None => Ok(()),

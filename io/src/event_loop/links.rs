@@ -8,11 +8,14 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::pace::Pace;
+use super::report::ShellReport;
 use crate::control::statistics::{LinkStats, LinkStatus};
-use crate::link::{Change, Link, Sent};
+use crate::link::{Change, Driven, ErrorQueue, Link, Sent, Tokens};
 
 /// Most links (docs/sync-protocol.md, "Links").
 pub(super) const LINKS_MAX: usize = 4;
+/// Sockets of a link that the poll may have to name.
+pub(super) const TOKENS: usize = 3;
 /// What a datagram takes of the receive buffer beside its bytes, about; its bytes count twice,
 /// because the kernel rounds up.
 const DATAGRAM_COST: usize = 1024;
@@ -20,50 +23,66 @@ const DATAGRAM_COST: usize = 1024;
 /// The open links, in the order of the configuration.
 pub(super) struct Links {
     links: Vec<PacedLink>,
+    /// Where the last datagram was sent.
+    last_used: Option<Channel>,
 }
 
 struct PacedLink {
     link: Link,
     pace: Pace,
-    receiver: Token,
-    sender: Token,
+    tokens: Tokens,
     /// The poll watches for room in the sender's buffer.
     is_sender_watched: bool,
 }
 
 impl Links {
-    /// Has the poll watch the receivers; the tokens from `first_token` on are two for each link.
+    /// Has the poll watch the links; the tokens from `first_token` on are [`TOKENS`] for each.
     pub(super) fn watch(links: Vec<Link>, registry: &Registry, first_token: usize) -> io::Result<Self> {
         let mut tokens = (first_token..).map(Token);
-        let mut watched = Self { links: Vec::new() };
-        for link in links {
-            let (Some(receiver), Some(sender)) = (tokens.next(), tokens.next()) else {
+        let mut watched = Self {
+            links: Vec::new(),
+            last_used: None,
+        };
+        for mut link in links {
+            let (Some(receiver), Some(sender), Some(listener)) =
+                (tokens.next(), tokens.next(), tokens.next())
+            else {
                 break;
             };
-            registry.register(&mut SourceFd(&link.receiver_fd()), receiver, Interest::READABLE)?;
-            let pace = Pace::new();
-            watched.links.push(PacedLink {
-                link,
-                pace,
+            let tokens = Tokens {
                 receiver,
                 sender,
+                listener,
+            };
+            link.watch(registry, tokens)?;
+            watched.links.push(PacedLink {
+                link,
+                pace: Pace::new(),
+                tokens,
                 is_sender_watched: false,
             });
         }
         Ok(watched)
     }
 
-    /// The poll says that this receiver can be read. Writable senders need no mark: what waits is
-    /// tried in every turn, and the poll only has to end the sleep.
+    /// The poll says that something happened to this socket.
     pub(super) fn wake(&mut self, token: Token) {
-        if let Some(paced) = self.links.iter_mut().find(|paced| paced.receiver == token) {
-            paced.pace.wake();
+        for paced in &mut self.links {
+            if paced.tokens.receiver == token {
+                paced.pace.wake();
+            } else {
+                paced.link.wake(token);
+            }
         }
     }
 
-    /// Returns when a link is to be read if the poll does not wake us before.
+    /// Returns when a link is to be read or driven if the poll does not wake us before.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.links.iter().filter_map(|paced| paced.pace.deadline()).min()
+        let deadlines = self
+            .links
+            .iter()
+            .flat_map(|paced| [paced.pace.deadline(), paced.link.deadline()]);
+        deadlines.flatten().min()
     }
 
     /// Returns whether datagrams wait for room.
@@ -94,36 +113,67 @@ impl Links {
             });
             let buffer_len = paced.link.receive_buffer_len();
             let watch = paced.pace.after_read(n_bytes, readable, buffer_len, now);
-            watch.apply(registry, paced.link.receiver_fd(), paced.receiver)?;
+            // A connection that has ended is closed, which the poll notices by itself.
+            if let Some(receiver) = paced.link.receiver_fd() {
+                watch.apply(registry, receiver, paced.tokens.receiver)?;
+            }
         }
         Ok(())
     }
 
     /// Sends one datagram, or keeps it until there is room.
+    ///
+    /// What waits for a connection of the link used before goes first: there it would come late.
     pub(super) fn send(&mut self, channel: Channel, datagram: Vec<u8>) -> Sent {
+        let last_used = self.last_used.replace(channel);
+        if let Some(last_used) = last_used.filter(|last_used| *last_used != channel) {
+            self.hand_over(last_used, channel);
+        }
         match self.links.get_mut(usize::from(channel.0)) {
             Some(paced) => paced.link.send(datagram),
             None => Sent::Failed(datagram, io::Error::from(io::ErrorKind::NotFound)),
         }
     }
 
-    /// Sends what waits, as far as there is room.
-    pub(super) fn flush(&mut self, mut each: impl FnMut(Channel, Sent)) {
-        for (channel, paced) in channels(&mut self.links) {
-            paced.link.flush(|sent| each(channel, sent));
+    fn hand_over(&mut self, from: Channel, to: Channel) {
+        let places = [from, to].map(|channel| usize::from(channel.0));
+        if let Ok([from, to]) = self.links.get_disjoint_mut(places) {
+            from.link.hand_over(&mut to.link);
         }
+    }
+
+    /// Sends what waits, as far as there is room, and makes and takes connections.
+    pub(super) fn drive(&mut self, now: Instant, mut each: impl FnMut(Channel, Sent)) {
+        for (channel, paced) in channels(&mut self.links) {
+            match paced.link.drive(now, |sent| each(channel, sent)) {
+                Driven::AsBefore => {}
+                Driven::NewReceiver => paced.pace = Pace::new(),
+            }
+        }
+    }
+
+    /// Returns what happened to the connections to the peer and was not told before.
+    pub(super) fn take_news(&mut self) -> Vec<ShellReport> {
+        let news = self.links.iter_mut().filter_map(|paced| {
+            let news = paced.link.take_news()?;
+            let interface = paced.link.interface().to_owned();
+            Some(ShellReport::Connection { interface, news })
+        });
+        news.collect()
     }
 
     /// Has the poll watch those senders that wait for room, and no others: it would tell of room
     /// after every datagram that has left.
     pub(super) fn watch_senders(&mut self, registry: &Registry) -> io::Result<()> {
         for paced in &mut self.links {
-            let sender = paced.link.sender_fd();
+            let Some(sender) = paced.link.sender_fd() else {
+                continue;
+            };
             let is_wanted = paced.link.n_waiting() > 0;
             let is_watched = std::mem::replace(&mut paced.is_sender_watched, is_wanted);
             match (is_wanted, is_watched) {
                 (true, false) => {
-                    registry.register(&mut SourceFd(&sender), paced.sender, Interest::WRITABLE)?;
+                    registry.register(&mut SourceFd(&sender), paced.tokens.sender, Interest::WRITABLE)?;
                 }
                 (false, true) => registry.deregister(&mut SourceFd(&sender))?,
                 (true, true) | (false, false) => {}
@@ -147,6 +197,16 @@ impl Links {
                 each(channel, state);
             }
         }
+    }
+
+    /// Returns the queues of what could not be sent, taken together; `None` without TCP links.
+    pub(super) fn error_queue(&self) -> Option<ErrorQueue> {
+        let queues = self.links.iter().filter_map(|paced| paced.link.error_queue());
+        queues.reduce(|sum, queue| ErrorQueue {
+            len: sum.len.saturating_add(queue.len),
+            len_max: queue.len_max,
+            overflowed: sum.overflowed.saturating_add(queue.overflowed),
+        })
     }
 
     /// Returns what `-s` shows of each link.

@@ -37,16 +37,16 @@ use crate::control::ControlServer;
 use crate::control::statistics::{ControlStats, ShellStats, render};
 use crate::link::{Change, Interface, InterfaceWatch, Sent, WatchRead};
 use kernel::Sink;
-use links::{LINKS_MAX, Links};
+use links::{LINKS_MAX, Links, TOKENS};
 use pace::Pace;
 
 const EVENTS: Token = Token(0);
 const DUMPS: Token = Token(1);
 const SIGNALS: Token = Token(2);
 const INTERFACES: Token = Token(3);
-/// Two for each link.
+/// [`TOKENS`] for each link.
 const FIRST_LINK: usize = 4;
-const FIRST_CONTROL: usize = FIRST_LINK + 2 * LINKS_MAX;
+const FIRST_CONTROL: usize = FIRST_LINK + TOKENS * LINKS_MAX;
 
 /// Events of the poll taken at once.
 const POLL_EVENTS: usize = 256;
@@ -199,7 +199,7 @@ impl<H: Host> Shell<H> {
         for input in std::mem::take(&mut self.news) {
             self.engine.handle_input(input, now);
         }
-        self.flush_links(now);
+        self.drive_links(now);
         self.read_events(now)?;
         self.read_links(now)?;
         self.drain(now);
@@ -338,9 +338,13 @@ impl<H: Host> Shell<H> {
         }
     }
 
-    fn flush_links(&mut self, now: Instant) {
+    fn drive_links(&mut self, now: Instant) {
         let mut all_sent = Vec::new();
-        self.links.flush(|channel, sent| all_sent.push((channel, sent)));
+        self.links
+            .drive(now, |channel, sent| all_sent.push((channel, sent)));
+        for report in self.links.take_news() {
+            self.host.report_shell(&report);
+        }
         for (channel, sent) in all_sent {
             self.note_sent(channel, sent, now);
         }
@@ -365,6 +369,7 @@ impl<H: Host> Shell<H> {
         ShellStats {
             uptime: now.saturating_since(Instant::START),
             links: self.links.stats(),
+            error_queue: self.links.error_queue(),
             netlink: self.kernel.stats(),
             control: ControlStats {
                 read_failed: control.not_served(),

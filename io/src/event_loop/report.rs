@@ -7,6 +7,8 @@ use engine::input::LinkState;
 use engine::report::{Level, Report};
 
 use crate::ctnetlink::{DecodeError, NetlinkError};
+use crate::link::ConnectionNews;
+use crate::process::reason;
 
 /// The program around the loop: its logs, its service manager.
 pub trait Host {
@@ -45,6 +47,13 @@ pub enum ShellReport {
         /// What it is now.
         state: LinkState,
     },
+    /// The connection of a TCP link to the peer came or went.
+    Connection {
+        /// The link's interface.
+        interface: String,
+        /// What happened.
+        news: ConnectionNews,
+    },
     /// Interfaces cannot be watched any more.
     InterfaceWatch(io::Error),
     /// The control socket could not be removed.
@@ -57,7 +66,13 @@ impl ShellReport {
     pub const fn level(&self) -> Level {
         match self {
             Self::EventBufferDoubled { .. } | Self::Interface { .. } => Level::Notice,
-            Self::EventBufferAtMaximum | Self::ControlSocketStays(_) => Level::Warning,
+            Self::Connection {
+                news: ConnectionNews::Connected,
+                ..
+            } => Level::Notice,
+            Self::EventBufferAtMaximum | Self::ControlSocketStays(_) | Self::Connection { .. } => {
+                Level::Warning
+            }
             Self::Netlink(_) | Self::BadEvent(_) | Self::InterfaceWatch(_) => Level::Error,
         }
     }
@@ -89,6 +104,19 @@ impl fmt::Display for ShellReport {
                 };
                 write!(f, "interface `{name}` is {state}")
             }
+            Self::Connection { interface, news } => match news {
+                ConnectionNews::Connected => write!(f, "connected to the other node over `{interface}`"),
+                ConnectionNews::Refused(error) => write!(
+                    f,
+                    "cannot connect to the other node over `{interface}`: {}; it is tried once a second",
+                    reason(error)
+                ),
+                ConnectionNews::Lost(error) => write!(
+                    f,
+                    "the connection to the other node over `{interface}` is lost: {}",
+                    reason(error)
+                ),
+            },
             Self::InterfaceWatch(error) => write!(f, "interfaces cannot be watched any more: {error}"),
             Self::ControlSocketStays(error) => write!(f, "the control socket cannot be removed: {error}"),
         }

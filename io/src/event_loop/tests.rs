@@ -392,7 +392,7 @@ fn datagrams_that_find_no_room_leave_as_soon_as_there_is_some() {
         let mut events = Events::with_capacity(8);
         poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
         assert!(!events.is_empty(), "the poll did not tell of room");
-        links.flush(|_, sent| match sent {
+        links.drive(Instant::START, |_, sent| match sent {
             Sent::Now(_) => n_left += 1,
             other @ (Sent::Later | Sent::Failed(..)) => panic!("{other:?}"),
         });

@@ -7,6 +7,7 @@ mod error;
 mod interface;
 mod multicast;
 mod socket;
+mod tcp;
 mod udp;
 
 pub use address::{LocalAddress, local_addresses};
@@ -14,15 +15,21 @@ pub use counters::{DirectionCounters, LinkCounters};
 pub use error::LinkError;
 pub use interface::{Change, Interface, InterfaceWatch, WatchRead};
 pub use multicast::{Group, MulticastSpec};
+pub use tcp::{ConnectionNews, ErrorQueue, TcpSpec};
 pub use udp::UdpSpec;
 
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::RawFd;
 
 use engine::input::LinkState;
+use engine::time::Instant;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 
-use crate::control::statistics;
+use crate::control::statistics::{self, TcpConnection};
 use datagram::Datagrams;
+use tcp::TcpLink;
 
 /// Largest payload of a UDP datagram over IPv4 in bytes.
 const UDP_PAYLOAD_LEN_MAX: u32 = 65_507;
@@ -54,6 +61,8 @@ pub enum TransportSpec {
     Udp(UdpSpec),
     /// Datagrams to a group.
     Multicast(MulticastSpec),
+    /// A connection in each direction.
+    Tcp(TcpSpec),
 }
 
 /// Sizes of socket buffers in bytes, where they are not the system's (`SndSocketBuffer`,
@@ -88,17 +97,38 @@ pub struct Link {
 enum Transport {
     Udp(Datagrams),
     Multicast(Datagrams),
+    Tcp(TcpLink),
 }
 
-/// What became of a datagram that was handed over.
+/// What became of a payload that was handed over.
 #[derive(Debug)]
 pub enum Sent {
     /// It left; here is its buffer.
     Now(Vec<u8>),
-    /// It waits for room in the socket's buffer.
+    /// It waits for room in the socket's buffer, or for a connection.
     Later,
-    /// It could not be sent; here is its buffer.
+    /// It could not be sent, or waited for so long that it gave way to others; here is its buffer.
     Failed(Vec<u8>, io::Error),
+}
+
+/// What came of driving a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driven {
+    /// It receives as before.
+    AsBefore,
+    /// It receives by another socket, which the poll watches and which may hold something already.
+    NewReceiver,
+}
+
+/// Names of a link's sockets in the events of the poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    /// What is read.
+    pub receiver: Token,
+    /// What is written to.
+    pub sender: Token,
+    /// Where the peer connects to.
+    pub listener: Token,
 }
 
 /// Whether a read found the end of what there is.
@@ -122,6 +152,7 @@ impl Link {
             TransportSpec::Multicast(multicast) => {
                 Transport::Multicast(multicast::open(multicast, interface.index, spec.buffers)?)
             }
+            TransportSpec::Tcp(tcp) => Transport::Tcp(TcpLink::open(tcp, interface.index, spec.buffers)?),
         };
         let state = link_state(&transport, Some(interface));
         Ok(Self {
@@ -149,6 +180,10 @@ impl Link {
         match &self.transport {
             Transport::Udp(_) => statistics::Transport::Udp,
             Transport::Multicast(_) => statistics::Transport::Multicast,
+            Transport::Tcp(tcp) => statistics::Transport::Tcp {
+                server: connection(tcp.has_incoming()),
+                client: connection(tcp.is_connected()),
+            },
         }
     }
 
@@ -157,6 +192,7 @@ impl Link {
     pub const fn counters(&self) -> LinkCounters {
         match &self.transport {
             Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.counters(),
+            Transport::Tcp(tcp) => tcp.counters(),
         }
     }
 
@@ -172,58 +208,126 @@ impl Link {
         })
     }
 
-    /// Sends one datagram, or keeps it until there is room.
-    pub fn send(&mut self, datagram: Vec<u8>) -> Sent {
+    /// Has the poll watch what is received; a TCP link also has it watch its other sockets.
+    ///
+    /// # Errors
+    /// When the poll refuses.
+    pub fn watch(&mut self, registry: &Registry, tokens: Tokens) -> io::Result<()> {
         match &mut self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.send(datagram),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => {
+                let receiver = datagrams.receiver_fd();
+                registry.register(&mut SourceFd(&receiver), tokens.receiver, Interest::READABLE)
+            }
+            Transport::Tcp(tcp) => tcp.watch(registry, tokens),
         }
     }
 
-    /// Sends what was kept for lack of room; call when the sender is writable.
-    pub fn flush(&mut self, each: impl FnMut(Sent)) {
+    /// The poll says that something happened to a socket other than the receiver.
+    pub fn wake(&mut self, token: Token) {
         match &mut self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.flush(each),
+            // What waits is tried in every turn, and the poll only has to end the sleep.
+            Transport::Udp(_) | Transport::Multicast(_) => {}
+            Transport::Tcp(tcp) => tcp.wake(token),
         }
     }
 
-    /// Returns how many datagrams wait for room.
+    /// Returns when to [drive](Self::drive) the link if the poll does not wake us before.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        match &self.transport {
+            Transport::Udp(_) | Transport::Multicast(_) => None,
+            Transport::Tcp(tcp) => tcp.deadline(),
+        }
+    }
+
+    /// Does what is due besides receiving: sends what was kept, and makes and takes connections.
+    pub fn drive(&mut self, now: Instant, each: impl FnMut(Sent)) -> Driven {
+        match &mut self.transport {
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => {
+                datagrams.flush(each);
+                Driven::AsBefore
+            }
+            Transport::Tcp(tcp) => tcp.drive(now, each),
+        }
+    }
+
+    /// Sends one payload, or keeps it until it can be sent.
+    pub fn send(&mut self, payload: Vec<u8>) -> Sent {
+        match &mut self.transport {
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.send(payload),
+            Transport::Tcp(tcp) => tcp.send(payload),
+        }
+    }
+
+    /// Passes what waits for a connection on to the link that is used in place of this one.
+    pub fn hand_over(&mut self, successor: &mut Self) {
+        if let (Transport::Tcp(tcp), Transport::Tcp(successor)) =
+            (&mut self.transport, &mut successor.transport)
+        {
+            successor.adopt(tcp.take_waiting());
+        }
+    }
+
+    /// Returns how many payloads wait and will soon be sent.
     #[must_use]
     pub fn n_waiting(&self) -> usize {
         match &self.transport {
             Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.n_waiting(),
+            Transport::Tcp(tcp) => tcp.n_waiting(),
         }
     }
 
-    /// Receives about as many datagrams as asked for, and hands on each with its source.
-    pub fn receive(&mut self, n_datagrams: usize, each: impl FnMut(IpAddr, &[u8])) -> Readable {
+    /// Returns the queue of what could not be sent, of a TCP link.
+    #[must_use]
+    pub fn error_queue(&self) -> Option<ErrorQueue> {
+        match &self.transport {
+            Transport::Udp(_) | Transport::Multicast(_) => None,
+            Transport::Tcp(tcp) => Some(tcp.error_queue()),
+        }
+    }
+
+    /// Returns what happened to the connection to the peer and was not told before.
+    pub const fn take_news(&mut self) -> Option<ConnectionNews> {
+        match &mut self.transport {
+            Transport::Udp(_) | Transport::Multicast(_) => None,
+            Transport::Tcp(tcp) => tcp.take_news(),
+        }
+    }
+
+    /// Receives about as many payloads as asked for, and hands on each with its source.
+    pub fn receive(&mut self, n_payloads: usize, each: impl FnMut(IpAddr, &[u8])) -> Readable {
         match &mut self.transport {
             Transport::Udp(datagrams) | Transport::Multicast(datagrams) => {
-                datagrams.receive(n_datagrams, each)
+                datagrams.receive(n_payloads, each)
             }
+            Transport::Tcp(tcp) => tcp.receive(n_payloads, each),
         }
     }
 
     /// Returns the size of the receive buffer in bytes, as the kernel reports it.
     #[must_use]
-    pub const fn receive_buffer_len(&self) -> usize {
+    pub fn receive_buffer_len(&self) -> usize {
         match &self.transport {
             Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.receive_buffer_len(),
+            Transport::Tcp(tcp) => tcp.receive_buffer_len(),
         }
     }
 
-    /// Returns the file descriptor that becomes readable.
+    /// Returns the file descriptor that becomes readable, if there is one at present.
     #[must_use]
-    pub fn receiver_fd(&self) -> std::os::fd::RawFd {
+    pub fn receiver_fd(&self) -> Option<RawFd> {
         match &self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.receiver_fd(),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => Some(datagrams.receiver_fd()),
+            Transport::Tcp(tcp) => tcp.receiver_fd(),
         }
     }
 
-    /// Returns the file descriptor that becomes writable.
+    /// Returns the file descriptor that becomes writable, if the caller has to have the poll watch it.
     #[must_use]
-    pub fn sender_fd(&self) -> std::os::fd::RawFd {
+    pub fn sender_fd(&self) -> Option<RawFd> {
         match &self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.sender_fd(),
+            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => Some(datagrams.sender_fd()),
+            Transport::Tcp(_) => None,
         }
     }
 }
@@ -232,6 +336,7 @@ impl Link {
 fn link_state(transport: &Transport, interface: Option<Interface>) -> LinkState {
     let header_len = match transport {
         Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.header_len(),
+        Transport::Tcp(tcp) => tcp.header_len(),
     };
     let mtu = interface.map_or(0, |interface| interface.mtu);
     let payload_len_max = mtu.saturating_sub(header_len).min(UDP_PAYLOAD_LEN_MAX);
@@ -255,6 +360,14 @@ fn find_interface(spec: &InterfaceSpec) -> Result<(String, Interface), LinkError
     match Interface::find(&name).map_err(failed)? {
         Some(interface) => Ok((name, interface)),
         None => Err(LinkError::NoInterface { name }),
+    }
+}
+
+const fn connection(is_connected: bool) -> TcpConnection {
+    if is_connected {
+        TcpConnection::Connected
+    } else {
+        TcpConnection::Disconnected
     }
 }
 

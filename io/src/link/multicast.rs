@@ -193,7 +193,7 @@ mod tests {
 
     /// Waits until there is something and takes it.
     fn receive(link: &mut Link) -> Vec<Vec<u8>> {
-        wait_readable(link.receiver_fd());
+        wait_readable(link.receiver_fd().unwrap());
         let mut received = Vec::new();
         link.receive(100, |_, datagram| received.push(datagram.to_vec()));
         received

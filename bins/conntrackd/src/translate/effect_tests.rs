@@ -280,7 +280,12 @@ fn effect(block: &str, name: &str) -> Option<String> {
         let config = outcome.config.as_ref().expect("it was asked for");
         translate(config).map(without_places)
     });
-    let is_named = |finding: &&Diagnostic, name: &str| finding.message.contains(&format!("`{name}`"));
+    // Alone or with its argument.
+    let is_named = |finding: &&Diagnostic, name: &str| {
+        ["`", " "]
+            .iter()
+            .any(|end| finding.message.contains(&format!("`{name}{end}")))
+    };
     match (a, b) {
         (Ok(a), Ok(b)) if a != b => Some("settings".to_owned()),
         (_, Err(refusals)) | (Err(refusals), _)

@@ -4,21 +4,21 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use conf_grammar::{Interface, Link, LinkSet, Links, MulticastGroup, Spanned, Unicast};
-use io::link::{Buffers, Checksum, Group, InterfaceSpec, LinkSpec, MulticastSpec, TransportSpec, UdpSpec};
+use io::link::{
+    Buffers, Checksum, Group, InterfaceSpec, LinkSpec, MulticastSpec, TcpSpec, TransportSpec, UdpSpec,
+};
 
-use super::{Placed, Refusals};
+use super::Placed;
 
-/// Returns the links that are supported and the place of the one used first.
-pub(super) fn links(links: &Links, unsupported: &mut Refusals) -> (Vec<Placed<LinkSpec>>, u8) {
+/// Returns the links and the place of the one used first.
+pub(super) fn links(links: &Links) -> (Vec<Placed<LinkSpec>>, u8) {
     match links {
         Links::Udp(set) => translated(set, udp),
         Links::Multicast(set) => translated(set, multicast),
-        Links::Tcp { links, .. } => {
-            for link in links.as_slice() {
-                unsupported.add("a `TCP` link", Some(link.span), "use a `UDP` or `Multicast` link");
-            }
-            (Vec::new(), 0)
-        }
+        Links::Tcp {
+            links,
+            error_queue_len,
+        } => translated(links, |link| tcp(link, error_queue_len.value)),
     }
 }
 
@@ -48,6 +48,16 @@ fn udp(link: &Link<Unicast>) -> TransportSpec {
         peer: addresses.peer().value,
         port: number(port),
         checksum: checksum(link),
+    })
+}
+
+fn tcp(link: &Link<Unicast>, error_queue_len: u32) -> TransportSpec {
+    let Unicast { addresses, port } = link.transport;
+    TransportSpec::Tcp(TcpSpec {
+        local: addresses.local().value,
+        peer: addresses.peer().value,
+        port: number(port),
+        error_queue_len,
     })
 }
 

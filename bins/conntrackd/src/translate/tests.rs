@@ -1,6 +1,8 @@
 use std::net::IpAddr;
 
-use io::link::{Buffers, Checksum, Group, InterfaceSpec, LinkSpec, MulticastSpec, TransportSpec, UdpSpec};
+use io::link::{
+    Buffers, Checksum, Group, InterfaceSpec, LinkSpec, MulticastSpec, TcpSpec, TransportSpec, UdpSpec,
+};
 
 use super::*;
 
@@ -197,6 +199,31 @@ fn multicast_links_arrive_with_group_port_and_interface() {
 }
 
 #[test]
+fn tcp_links_arrive_with_the_length_of_the_queue() {
+    for (clause, error_queue_len) in [("", 128), ("ErrorQueueLength 0", 128), ("ErrorQueueLength 7", 7)] {
+        let tcp = UDP
+            .replace("UDP", "TCP")
+            .replace("Port", &format!("{clause}\nPort"));
+        let settings = translate(&config(FTFW, &tcp, "", "")).unwrap();
+        let want = LinkSpec {
+            interface: InterfaceSpec::Named("eth2".to_owned()),
+            transport: TransportSpec::Tcp(TcpSpec {
+                local: "10.0.0.1".parse().unwrap(),
+                peer: "10.0.0.2".parse().unwrap(),
+                port: 3780,
+                error_queue_len,
+            }),
+            buffers: Buffers::default(),
+        };
+        assert_eq!(
+            settings.links.first().map(|link| &link.value),
+            Some(&want),
+            "{clause}"
+        );
+    }
+}
+
+#[test]
 fn the_event_buffer_grows_only_where_the_file_leaves_room() {
     for (general, len, len_max) in [
         ("NetlinkBufferSize 65536", 65_536, 65_536),
@@ -223,7 +250,6 @@ fn the_event_buffer_grows_only_where_the_file_leaves_room() {
 
 #[test]
 fn what_cannot_be_carried_out_is_refused_with_its_line() {
-    let tcp = UDP.replace("UDP", "TCP");
     for (config, want) in [
         (
             config("Mode ALARM {\n}", UDP, "", ""),
@@ -237,7 +263,6 @@ fn what_cannot_be_carried_out_is_refused_with_its_line() {
             config("Mode NOTRACK {\nDisableInternalCache on\n}", UDP, "", ""),
             "3: `DisableInternalCache` is not supported yet",
         ),
-        (config(FTFW, &tcp, "", ""), "4: a `TCP` link is not supported yet"),
         (
             config(FTFW, UDP, "", "PollSecs 15"),
             "17: `PollSecs` is not supported yet",

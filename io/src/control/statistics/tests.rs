@@ -313,3 +313,29 @@ fn what_was_lost_and_why_has_a_line_each() {
         assert!(text.lines().any(|each| each == line), "{line} in {text}");
     }
 }
+
+#[test]
+fn what_waits_for_a_tcp_connection_is_in_the_error_queue() {
+    let shell = ShellStats {
+        error_queue: Some(ErrorQueue {
+            len: 5,
+            len_max: 64,
+            overflowed: 7,
+        }),
+        ..ShellStats::default()
+    };
+    let queues = rendered(StatsTopic::Queue, &Statistics::default(), &shell);
+    let numbers = [
+        ("elements:\t\t", 5),
+        ("maximum elements:\t\t", 64),
+        ("errors:\t", 7),
+    ];
+    let errors = queues.split("queue errorq:\n").nth(1).unwrap();
+    for ((label, number), line) in numbers.into_iter().zip(errors.lines()) {
+        assert!(line.ends_with(&format!("{label}{number:>12}")), "{line:?}");
+    }
+    assert!(
+        queues.starts_with("allocated queue nodes:\t\t           5\n"),
+        "{queues}"
+    );
+}

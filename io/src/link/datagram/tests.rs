@@ -1,5 +1,7 @@
 use std::net::UdpSocket;
 
+use engine::time::Instant;
+
 use super::super::{
     Buffers, Checksum, DirectionCounters, InterfaceSpec, Link, LinkSpec, Transport, TransportSpec, UdpSpec,
 };
@@ -54,7 +56,7 @@ fn send(link: &mut Link, datagram: &[u8]) {
 fn receive(link: &mut Link, n: usize) -> Vec<(IpAddr, Vec<u8>)> {
     let mut received = Vec::new();
     while received.len() < n {
-        wait_readable(link.receiver_fd());
+        wait_readable(link.receiver_fd().unwrap());
         link.receive(100, |source, datagram| received.push((source, datagram.to_vec())));
     }
     received
@@ -100,7 +102,7 @@ fn a_turn_takes_about_as_many_datagrams_as_asked_for() {
         send(&mut link, &[n]);
     }
     let mut n_received = 0;
-    wait_readable(link.receiver_fd());
+    wait_readable(link.receiver_fd().unwrap());
     assert_eq!(link.receive(1, |_, _| n_received += 1), Readable::MayBeMore);
     assert_eq!(n_received, RECEIVE_BATCH_LEN);
     assert_eq!(link.receive(100, |_, _| n_received += 1), Readable::Drained);
@@ -176,7 +178,10 @@ fn what_finds_no_room_waits_in_order_and_the_excess_fails() {
     let Link {
         transport: Transport::Udp(udp) | Transport::Multicast(udp),
         ..
-    } = &mut link;
+    } = &mut link
+    else {
+        panic!("{link:?} carries no datagrams")
+    };
     for n in 0..WAITING_LEN_MAX {
         assert!(matches!(
             udp.wait(vec![u8::try_from(n % 256).unwrap()]),
@@ -188,7 +193,7 @@ fn what_finds_no_room_waits_in_order_and_the_excess_fails() {
     udp.waiting.truncate(20);
     assert!(matches!(udp.send(vec![20]), Sent::Later), "what waits goes first");
     let mut n_sent = 0;
-    link.flush(|sent| {
+    link.drive(Instant::START, |sent| {
         assert!(matches!(sent, Sent::Now(_)));
         n_sent += 1;
     });
