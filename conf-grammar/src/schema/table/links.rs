@@ -140,7 +140,7 @@ pub(super) static TCP: BlockSpec = BlockSpec {
     title: "`TCP`",
     intro: "A link to one peer over TCP: each node listens on its own address and connects to that of the \
             peer. It loses nothing by itself, so `Mode NOTRACK` is the one for it.",
-    refused: Some("`TCP` is refused at start"),
+    refused: None,
     content: Content::Clauses(&[
         LOCAL_IPV4,
         LOCAL_IPV6,
@@ -159,6 +159,7 @@ pub(super) static TCP: BlockSpec = BlockSpec {
             .doc(
                 "Messages that wait for a connection; when there are more, the oldest goes. There is one \
                  queue for all links.",
-            ),
+            )
+            .differs("holds while there is no connection; 16,384 datagrams' worth may wait for room in one"),
     ]),
 };

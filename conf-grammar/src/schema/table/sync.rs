@@ -42,7 +42,12 @@ pub(super) static SYNC: BlockSpec = BlockSpec {
         block_of("TCP", &[Kind::OptionalDefault], BlockKind::Tcp)
             .since("0.9.14")
             .doc("A link to one peer over TCP.")
-            .not_yet("refused at start"),
+            .differs(
+                "a short write does not cost the framing, a connection begins with a whole message, the end \
+                 of the peer is noticed at once, connecting is tried every second whether there is \
+                 something to send or not, and link-local addresses are reached; a link that has no \
+                 carrier is not chosen, at the start either",
+            ),
         block_of("Options", &[], BlockKind::Options)
             .since("0.9.15")
             .doc("What is replicated beside the flows themselves."),
