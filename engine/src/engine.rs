@@ -11,7 +11,7 @@ use crate::cache::{ExternalCache, HashKey, InternalCache};
 use crate::channels::Channels;
 use crate::config::{Config, Mode, StartupResync, TcpWindowTracking};
 use crate::input::{Channel, ClientEvent, ClientId, Input, LinkEvent, Table};
-use crate::jobs::{self, Announce, CacheDumps, Commit, ExpectCommit, ExpectResync, Flush, Resync};
+use crate::jobs::{self, Announce, CacheDumps, Commit, ExpectCommit, ExpectResync, Flush, ReadBack, Resync};
 use crate::output::Output;
 use crate::outputs::Outputs;
 use crate::peer::{self, Peer};
@@ -55,6 +55,7 @@ pub struct Engine {
     peer: Peer,
     resync: Resync,
     expect_resync: ExpectResync,
+    read_back: ReadBack,
     flush: Flush,
     /// Clients that wait for the end of a flush of the kernel's expectations.
     expect_flush_clients: Vec<ClientId>,
@@ -112,6 +113,7 @@ impl Engine {
             peer: Peer::default(),
             resync: Resync::new(config.limits.dump_tombstones_max),
             expect_resync: ExpectResync::new(config.limits.dump_tombstones_max),
+            read_back: ReadBack::default(),
             flush: Flush::default(),
             expect_flush_clients: Vec::new(),
             commit: None,
@@ -250,6 +252,7 @@ impl Engine {
                 self.peer.sweep(&self.sync, &mut self.external, len_max, self.now);
             }
             Timer::Purge => self.purge(),
+            Timer::ReadBack => self.read_flows_back(),
             Timer::OverrunResync => {
                 self.kernel_stats.resyncs = self.kernel_stats.resyncs.wrapping_add(1);
                 self.start_resync(Table::Both, Announce::Changes, None);

@@ -20,6 +20,8 @@ pub(crate) enum BatchOwner {
     CommitExpectations,
     /// A flush of the kernel's expectations.
     FlushExpectations,
+    /// Flows that are read back.
+    ReadBack,
 }
 
 /// Outputs in the order in which the driver gets them.

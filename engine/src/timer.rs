@@ -19,6 +19,8 @@ pub enum Timer {
     OverrunResync,
     /// The kernel's table is compared with the internal cache.
     Reconcile,
+    /// Flows are read back for what events leave out.
+    ReadBack,
     /// The interfaces of the links had time to begin to run.
     Links,
 }
@@ -31,6 +33,7 @@ pub(crate) struct Timers {
     purge: Option<Instant>,
     overrun_resync: Option<Instant>,
     reconcile: Option<Instant>,
+    read_back: Option<Instant>,
     links: Option<Instant>,
 }
 
@@ -43,6 +46,7 @@ impl Timers {
             self.purge.map(|at| (at, Timer::Purge)),
             self.overrun_resync.map(|at| (at, Timer::OverrunResync)),
             self.reconcile.map(|at| (at, Timer::Reconcile)),
+            self.read_back.map(|at| (at, Timer::ReadBack)),
             self.links.map(|at| (at, Timer::Links)),
         ]
         .into_iter()
@@ -84,6 +88,7 @@ impl Timers {
             Timer::Purge => Some(&mut self.purge),
             Timer::OverrunResync => Some(&mut self.overrun_resync),
             Timer::Reconcile => Some(&mut self.reconcile),
+            Timer::ReadBack => Some(&mut self.read_back),
             Timer::Links => Some(&mut self.links),
             Timer::Bulk | Timer::Sweep => None,
         }

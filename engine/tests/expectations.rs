@@ -3,10 +3,15 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+
 use common::{Side, World, check, expecting, ftfw, ftp, notrack, tcp};
 use engine::config::{Config, ExpectationSync};
-use engine::flow::{Expectation, HelperName};
+use engine::flow::{Expectation, Flow, HelperName, Nat, SeqAdj, SeqAdjPair, Status};
 use engine::input::{CacheName, EventKind, Input, KernelInput, Request, StatsTopic, Table};
+use engine::wire::{self, Content};
 
 fn expectations(world: &mut World, side: Side, cache: CacheName) -> Vec<String> {
     world.dump_table(side, cache, Table::Expectations)
@@ -209,4 +214,112 @@ fn without_replicated_expectations_their_commands_do_nothing() {
     }
     assert_eq!(world.reports, Vec::<String>::new());
     assert_eq!(world.kernels[&Side::A].expectations.len(), 1);
+}
+
+/// The flow from `port`, with its source translated.
+fn translated(port: u16) -> Flow {
+    let flow = tcp(port);
+    let gateway = Nat {
+        snat: Some(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1))),
+        ..Nat::NONE
+    };
+    Flow {
+        reply: Some(gateway.applied_to(flow.orig.mirrored())),
+        status: flow.status.map(|status| status | Status::SRC_NAT_DONE),
+        ..flow
+    }
+}
+
+/// The same once the kernel shifts its sequence numbers by `offset`.
+fn adjusted(port: u16, offset: u32) -> Flow {
+    let flow = translated(port);
+    let shifted_by = |offset_after| SeqAdj {
+        correction_pos: 1,
+        offset_before: 0,
+        offset_after,
+    };
+    Flow {
+        status: flow.status.map(|status| status | Status::SEQ_ADJUST),
+        seq_adj: Some(SeqAdjPair {
+            orig: shifted_by(0),
+            reply: shifted_by(offset),
+        }),
+        ..flow
+    }
+}
+
+/// What was told of sequence adjustments, offset by offset: 0 for a flow that has none.
+fn listen_for_offsets(world: &mut World) -> Rc<RefCell<Vec<u32>>> {
+    let told = Rc::<RefCell<Vec<u32>>>::default();
+    let log = Rc::clone(&told);
+    world.lose(move |_, payload| {
+        for message in wire::messages(payload).flatten() {
+            if let Ok(Content::Flow(_)) = message.content() {
+                let flow = wire::decode_flow(message.body, 0).unwrap().flow;
+                let offset = flow.seq_adj.map_or(0, |pair| pair.reply.offset_after);
+                log.borrow_mut().push(offset);
+            }
+        }
+        false
+    });
+    told
+}
+
+#[test]
+fn a_sequence_adjustment_is_read_back_when_a_helper_rewrites_the_master() {
+    for config in [expecting(ftfw()), ftfw()] {
+        let mut world = World::new(config);
+        world.advance(2_500);
+        let told = listen_for_offsets(&mut world);
+        world.kernel(Side::A, EventKind::New, &translated(1));
+        world.expect(Side::A, EventKind::New, &ftp(1, 1));
+        let kernel = world.kernels.get_mut(&Side::A).unwrap();
+        kernel.flows.insert((tcp(1).orig, None), adjusted(1, 5));
+        world.advance(1_000);
+        assert_eq!(*told.borrow(), [0, 5]);
+        world.expect(Side::A, EventKind::New, &ftp(1, 2));
+        world.advance(1_000);
+        assert_eq!(*told.borrow(), [0, 5], "it has not changed");
+    }
+}
+
+#[test]
+fn a_flow_whose_status_says_adjusted_is_told_once_it_is_known_by_how_much() {
+    let mut world = World::new(ftfw());
+    world.advance(2_500);
+    let told = listen_for_offsets(&mut world);
+    world.kernel(Side::A, EventKind::New, &translated(1));
+    let half = Flow {
+        seq_adj: None,
+        ..adjusted(1, 5)
+    };
+    let kernel = world.kernels.get_mut(&Side::A).unwrap();
+    kernel.flows.insert((tcp(1).orig, None), adjusted(1, 5));
+    world.event(Side::A, EventKind::Update, &half);
+    world.event(Side::A, EventKind::Update, &half);
+    world.advance(1_000);
+    assert_eq!(*told.borrow(), [0, 5], "never half of it");
+    let kernel = world.kernels.get_mut(&Side::A).unwrap();
+    kernel.flows.insert((tcp(1).orig, None), adjusted(1, 7));
+    world.event(Side::A, EventKind::Update, &half);
+    world.advance(1_000);
+    assert_eq!(
+        *told.borrow(),
+        [0, 5, 5, 7],
+        "what is known is told at once, what is new a moment later"
+    );
+}
+
+#[test]
+fn a_flow_that_ends_before_it_is_read_back_is_told_to_end() {
+    let mut world = World::new(ftfw());
+    world.kernel(Side::A, EventKind::New, &translated(1));
+    let half = Flow {
+        seq_adj: None,
+        ..adjusted(1, 5)
+    };
+    world.event(Side::A, EventKind::Update, &half);
+    world.kernel(Side::A, EventKind::Destroy, &half);
+    world.advance(1_000);
+    assert!(world.dump(Side::B, CacheName::External).is_empty());
 }

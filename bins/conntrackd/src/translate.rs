@@ -105,7 +105,7 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
         engine: engine_config(general, sync, filter, mode, default_link),
         links,
         kernel: Placed {
-            value: kernel_options(general, sync, event_filter),
+            value: kernel_options(general, event_filter),
             location: general.netlink_buffer_size.location(),
         },
         filter_place: placed(&general.filter.place),
@@ -216,7 +216,7 @@ fn expectations(expectations: &conf_grammar::ExpectationSync) -> ExpectationSync
 }
 
 /// The buffer grows only where the file leaves the choice to us, or says how far.
-fn kernel_options(general: &General, sync: &SyncConfig, event_filter: EventFilter) -> KernelOptions {
+fn kernel_options(general: &General, event_filter: EventFilter) -> KernelOptions {
     let given = general.netlink_buffer_size.value;
     let len = given.unwrap_or(EVENT_BUFFER_LEN);
     let max = match (general.netlink_buffer_size_max.span, given) {
@@ -227,10 +227,8 @@ fn kernel_options(general: &General, sync: &SyncConfig, event_filter: EventFilte
     KernelOptions {
         buffer_len: Some(bytes(len)),
         buffer_len_max: bytes(max),
-        tables: match sync.expectations.value {
-            conf_grammar::ExpectationSync::Off => Table::Flows,
-            conf_grammar::ExpectationSync::All | conf_grammar::ExpectationSync::Helpers(_) => Table::Both,
-        },
+        // An expectation that is not replicated still says that its master is being rewritten.
+        tables: Table::Both,
         delivery: if general.reliable_events.value {
             Delivery::Reliable
         } else {

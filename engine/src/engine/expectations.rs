@@ -20,6 +20,12 @@ impl Engine {
     /// stay for ever.
     pub(super) fn handle_expectation(&mut self, kind: EventKind, origin: Origin, expectation: &Expectation) {
         self.kernel_stats.events = self.kernel_stats.events.wrapping_add(1);
+        if kind == EventKind::New && origin == Origin::NotUs {
+            self.doubt_master(expectation);
+        }
+        if !self.config.expectations.is_on() {
+            return;
+        }
         if !self.config.expectations.wants(expectation.helper.as_ref()) {
             self.kernel_stats.events_filtered = self.kernel_stats.events_filtered.wrapping_add(1);
             return;
@@ -32,6 +38,15 @@ impl Engine {
             EventKind::New | EventKind::Update => {}
         }
         self.apply_expectation(kind, origin, expectation);
+    }
+
+    /// Reads the master of a new expectation back: its helper is about to rewrite what it says.
+    fn doubt_master(&mut self, expectation: &Expectation) {
+        let master = ExpectKey::of(expectation).master_key();
+        if let Some(id) = self.internal.find(&master) {
+            self.read_back.saw_master(id, &self.internal);
+            self.arm_read_back();
+        }
     }
 
     /// Takes what was told of expectations before their master.

@@ -4,7 +4,7 @@ use crate::cache::{Change, FlowKey};
 use crate::filter::{SetName, Step, Verdict};
 use crate::flow::Flow;
 use crate::input::{Errno, EventKind, KernelInput, Origin, RequestFailure};
-use crate::jobs::{Commit, Ended};
+use crate::jobs::{Commit, Ended, READ_BACK_DELAY};
 use crate::output::{Batch, DumpId};
 use crate::outputs::BatchOwner;
 use crate::report::Report;
@@ -38,6 +38,7 @@ impl Engine {
                         commit.answer(index, flow);
                     }
                 }
+                Some(BatchOwner::ReadBack) => self.read_back_answered(index, flow),
                 Some(
                     BatchOwner::Flush
                     | BatchOwner::Ghosts
@@ -70,7 +71,12 @@ impl Engine {
             Change::Flow(id) => {
                 self.resync.saw(id, &mut self.internal);
                 match origin {
-                    Origin::NotUs => self.sync.enqueue(id, &mut self.internal),
+                    Origin::NotUs => {
+                        if self.read_back.saw(id, flow, &self.internal) {
+                            self.sync.enqueue(id, &mut self.internal);
+                        }
+                        self.arm_read_back();
+                    }
                     Origin::Us => self.internal.drop_unreferenced(id),
                 }
                 if kind == EventKind::New {
@@ -79,6 +85,30 @@ impl Engine {
             }
             Change::Nothing => {}
             Change::Full => self.report_internal_full(),
+        }
+    }
+
+    /// Sees to it that flows that are to be read back are asked for.
+    pub(super) fn arm_read_back(&mut self) {
+        if self.read_back.is_due() {
+            self.timers
+                .arm_if_idle(Timer::ReadBack, self.now.saturating_add(READ_BACK_DELAY));
+        }
+    }
+
+    pub(super) fn read_flows_back(&mut self) {
+        let batch_len_max = self.config.limits.batch_len_max.get();
+        self.read_back.ask(&self.internal, batch_len_max, &mut self.out);
+        self.arm_read_back();
+    }
+
+    fn read_back_answered(&mut self, index: usize, flow: &Flow) {
+        let (internal, sync, now_secs) = (&mut self.internal, &mut self.sync, self.now.whole_secs());
+        if self.config.filter.judge(flow) != Verdict::Kept {
+            return self.read_back.unanswered(index, internal, sync);
+        }
+        if let Some(id) = self.read_back.answer(index, flow, internal, sync, now_secs) {
+            self.resync.saw(id, &mut self.internal);
         }
     }
 
@@ -170,6 +200,11 @@ impl Engine {
             }
             Some(BatchOwner::CommitExpectations) => self.expect_commit_batch_ended(&batch, failures),
             Some(BatchOwner::FlushExpectations) => self.expectations_flushed(failures),
+            Some(BatchOwner::ReadBack) => {
+                let (internal, sync) = (&mut self.internal, &mut self.sync);
+                self.read_back.batch_ended(&batch, failures, internal, sync);
+                self.arm_read_back();
+            }
             None => {}
         }
         self.out.batch_ended(batch);

@@ -61,7 +61,7 @@ fn a_silent_file_gets_the_defaults() {
     let kernel = KernelOptions {
         buffer_len: Some(bytes(2)),
         buffer_len_max: bytes(8),
-        tables: Table::Flows,
+        tables: Table::Both,
         delivery: Delivery::BestEffort,
         event_filter: EventFilter::default(),
     };
@@ -279,17 +279,16 @@ fn everything_unsupported_is_told_at_once() {
 }
 
 #[test]
-fn expectations_are_listened_to_where_they_are_replicated() {
+fn expectations_are_replicated_as_the_file_says() {
     let list = ExpectationSync::Helpers(Box::new(["ftp".into(), "sip".into()]));
-    for (clause, expectations, tables) in [
-        ("off", ExpectationSync::Off, Table::Flows),
-        ("on", ExpectationSync::All, Table::Both),
-        ("{\nftp\nsip\n}", list, Table::Both),
+    for (clause, expectations) in [
+        ("off", ExpectationSync::Off),
+        ("on", ExpectationSync::All),
+        ("{\nftp\nsip\n}", list),
     ] {
         let clause = format!("Options {{\nExpectationSync {clause}\n}}");
         let settings = translate(&config(FTFW, UDP, &clause, "")).unwrap();
         assert_eq!(settings.engine.expectations, expectations, "{clause}");
-        assert_eq!(settings.kernel.value.tables, tables, "{clause}");
     }
 }
 
