@@ -1,10 +1,15 @@
 //! What one firewall's helpers foretell, the other firewall knows, and commits.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
-use netns_tests::{Cluster, Daemon, Mode, Setup, TEMPLATE, expectations, flows, on_real_kernels};
+use netns_tests::passive_ftp::{GATEWAY, SERVER};
+use netns_tests::{
+    Cluster, Daemon, Firewall, Mode, Setup, TEMPLATE, expectations, flows, kernel, on_real_kernels,
+    passive_ftp,
+};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const N_EXPECTATIONS: u16 = 60;
@@ -176,4 +181,76 @@ fn commands_take_both_tables_or_one() -> Result<()> {
         );
         Ok(())
     })
+}
+
+#[test]
+fn a_data_connection_announced_before_a_failover_opens_after_it() -> Result<()> {
+    data_connection_opens_after_failover(TEMPLATE, Ours, Ours, GATEWAY)
+}
+
+#[test]
+fn so_it_does_over_notrack() -> Result<()> {
+    data_connection_opens_after_failover(NOTRACK, Ours, Ours, GATEWAY)
+}
+
+#[test]
+fn so_it_does_if_the_primary_was_stock() -> Result<()> {
+    data_connection_opens_after_failover(TEMPLATE, Stock, Ours, GATEWAY)
+}
+
+/// Without destination NAT: a stock backup commits neither translation nor set-up function.
+#[test]
+fn so_it_does_if_the_backup_is_stock() -> Result<()> {
+    data_connection_opens_after_failover(TEMPLATE, Ours, Stock, SERVER)
+}
+
+/// One story for every pair of daemons: the server answers PASV, fw1 dies, the client opens the
+/// connection that was announced to it.
+fn data_connection_opens_after_failover(
+    setup: Setup,
+    from: Daemon,
+    to: Daemon,
+    server: Ipv4Addr,
+) -> Result<()> {
+    on_real_kernels(|| {
+        let mut cluster = start(setup, from, to)?;
+        passive_ftp::load_rules(&cluster)?;
+        let mut session = passive_ftp::begin(&cluster, server)?;
+        caches_equal_kernel(&cluster, 1)?;
+        // The stock daemon tells nothing of how sequence numbers shift: control would break off.
+        let keeps_control = server == SERVER || from == Ours;
+        if server != SERVER && from == Ours {
+            shift_is_replicated(&cluster)?;
+        }
+        cluster.cut_off_fw1()?;
+        cluster.fw1.kill()?;
+        cluster.fw2.control(&["-c"])?;
+        cluster.take_over_by_fw2()?;
+        session.transfer(&cluster.client)?;
+        if keeps_control {
+            session.ask("NOOP", "200 Nothing done.")?;
+            session.ask("QUIT", "221 Good bye.")?;
+        }
+        Ok(())
+    })
+}
+
+/// No dump of a cache shows it, so it is committed and taken back.
+fn shift_is_replicated(cluster: &Cluster) -> Result<()> {
+    let Cluster { fw1, fw2, .. } = cluster;
+    cluster.wait_until("fw2 knows how sequence numbers shift", LIMIT, || {
+        let shifts = |fw: &Firewall| -> Result<Vec<_>> {
+            let flows = kernel::dump(&fw.ns)?.into_iter();
+            Ok(flows
+                .filter_map(|flow| Some((flow.orig, flow.seq_adj?)))
+                .collect())
+        };
+        let wanted = shifts(fw1)?;
+        ensure!(wanted.len() == 1, "fw1 shifts {wanted:?}");
+        fw2.control(&["-c"])?;
+        let is = shifts(fw2)?;
+        ensure!(is == wanted, "is {is:?}, wanted {wanted:?}");
+        Ok(())
+    })?;
+    fw2.control(&["-F"]).map(drop)
 }
