@@ -26,6 +26,12 @@ pub fn compat_rows() -> String {
     compat::rows()
 }
 
+/// Returns the clauses that the pages call "not yet", in the words of [`crate::clauses`]: those that
+/// the daemon refuses at start in this version.
+pub fn not_yet() -> impl Iterator<Item = (&'static str, &'static str)> {
+    compat::not_yet()
+}
+
 /// Returns the complete configurations that the page shows, each with its title.
 pub fn examples() -> impl Iterator<Item = (&'static str, &'static str)> {
     prose::EXAMPLES

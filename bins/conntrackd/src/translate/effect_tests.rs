@@ -352,3 +352,12 @@ fn every_pair_belongs_to_a_clause() {
         assert!(is_known, "`{name}` of {block:?}");
     }
 }
+
+#[test]
+fn what_is_refused_is_what_the_pages_call_not_yet() {
+    let refused: Vec<(&str, &str)> = conf_grammar::clauses()
+        .filter(|(block, name)| effect(block, name).as_deref() == Some("refused"))
+        .collect();
+    let not_yet: Vec<(&str, &str)> = conf_grammar::reference::not_yet().collect();
+    assert_eq!(refused, not_yet);
+}

@@ -24,7 +24,7 @@ pub(super) static SYNC: BlockSpec = BlockSpec {
             "The replication protocol, in any letter case. Both nodes need the same one. The clauses of the \
              block depend on it.",
         )
-        .not_yet("`ALARM` is refused at start; `FTFW` and `NOTRACK` are the same, but two modes in one file are an error"),
+        .differs("two of them in one file are an error; the stock daemon takes FTFW before ALARM before NOTRACK"),
         block_of("Multicast", &[Kind::OptionalDefault], BlockKind::Multicast)
             .doc("A link over a multicast group.")
             .differs(
