@@ -69,8 +69,12 @@ fn carry_on(setup: Setup, on_fw1: Daemon, on_fw2: Daemon) -> Result<()> {
         fw2.ns.nft("delete table netdev cut")?;
         fw1.ns.ip("link set sync0 up")?;
         flows::delete_some(fw1, N_FLOWS)?;
-        both_know_the_other(&cluster, [on_fw1, on_fw2], "still over the second link")?;
-        uses(&cluster, "sync1")?;
+        both_know_the_other(&cluster, [on_fw1, on_fw2], "with both links up again")?;
+        // A stock daemon does not always hear of a carrier that appears as it starts. For want of it on
+        // the second link it goes back to the first when that comes up, and is followed.
+        if [on_fw1, on_fw2] == [Ours, Ours] {
+            uses(&cluster, "sync1")?;
+        }
         fw2.ns.ip("link set sync1 down")?;
         flows::delete_all(fw1)?;
         both_know_the_other(&cluster, [on_fw1, on_fw2], "over the first link again")?;
