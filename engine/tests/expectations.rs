@@ -323,3 +323,18 @@ fn a_flow_that_ends_before_it_is_read_back_is_told_to_end() {
     world.advance(1_000);
     assert!(world.dump(Side::B, CacheName::External).is_empty());
 }
+
+#[test]
+fn an_expectation_that_a_dump_shows_before_its_master_waits_for_it() {
+    let mut world = World::new(expecting(ftfw()));
+    world.advance(2_500);
+    let expectation = ftp(1, 1);
+    let kernel = world.kernels.get_mut(&Side::A).unwrap();
+    kernel.expectations.insert(expectation.tuple, expectation);
+    world.request(Side::A, Request::ResyncKernel(Table::Expectations));
+    assert!(expectations(&mut world, Side::A, CacheName::Internal).is_empty());
+    let kernel = world.kernels.get_mut(&Side::A).unwrap();
+    kernel.flows.insert((tcp(1).orig, None), tcp(1));
+    world.request(Side::A, Request::ResyncKernel(Table::Flows));
+    assert_eq!(expectations(&mut world, Side::A, CacheName::Internal).len(), 1);
+}

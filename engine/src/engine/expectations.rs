@@ -76,8 +76,11 @@ impl Engine {
     /// Takes an entry of a dump.
     pub(super) fn handle_dumped_expectation(&mut self, dump: DumpId, expectation: &Expectation) {
         let is_wanted = self.config.expectations.wants(expectation.helper.as_ref());
-        if !self.expect_resync.owns(dump) || !is_wanted || !self.knows_master(expectation) {
+        if !self.expect_resync.owns(dump) || !is_wanted {
             return;
+        }
+        if !self.knows_master(expectation) {
+            return self.internal.expectations.hold(expectation);
         }
         let (internal, sync) = (&mut self.internal, &mut self.sync);
         let now_secs = self.now.whole_secs();

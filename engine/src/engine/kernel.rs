@@ -133,11 +133,11 @@ impl Engine {
             let now_secs = self.now.whole_secs();
             let (internal, sync) = (&mut self.internal, &mut self.sync);
             match verdict {
-                Verdict::Kept => {
-                    if self.resync.dumped(flow, internal, sync, now_secs) == Change::Full {
-                        self.report_internal_full();
-                    }
-                }
+                Verdict::Kept => match self.resync.dumped(flow, internal, sync, now_secs) {
+                    Change::Flow(_) => self.take_held_expectations(&FlowKey::of(flow)),
+                    Change::Nothing => {}
+                    Change::Full => self.report_internal_full(),
+                },
                 Verdict::Excluded(step) if may_be_cached(step) => {
                     self.resync.dumped_in_vain(flow, internal, sync);
                 }

@@ -31,7 +31,7 @@ pub enum ExpectChange {
 pub struct InternalExpectations {
     table: ExpectTable,
     stats: CacheStats,
-    /// Told before their master. A helper that finds what it looks for in the first packet of a
+    /// Told before their master, or by a dump that overtook that of flows. A helper that finds what it looks for in the first packet of a
     /// flow, as that of TFTP does, speaks before the kernel does.
     early: VecDeque<Expectation>,
 }
