@@ -1,6 +1,6 @@
 //! What one firewall's helpers foretell, the other firewall knows, and commits.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -253,4 +253,51 @@ fn shift_is_replicated(cluster: &Cluster) -> Result<()> {
         Ok(())
     })?;
     fw2.control(&["-F"]).map(drop)
+}
+
+/// Lets TFTP through, with its helper.
+const TFTP_RULES: &str = r#"
+table inet tftp {
+    ct helper tftp {
+        type "tftp" protocol udp
+    }
+    chain helpers {
+        type filter hook prerouting priority filter
+        udp dport 69 ct helper set "tftp"
+    }
+}
+insert rule inet firewall forward iifname "lan0" udp dport 69 ct state new accept
+"#;
+
+/// The helper of TFTP speaks before the kernel tells of the flow: a stock daemon passes it over.
+#[test]
+fn what_a_first_packet_foretells_is_replicated_by_ours_alone() -> Result<()> {
+    on_real_kernels(|| {
+        for (from, n) in [(Ours, 1), (Stock, 0)] {
+            let cluster = start(TEMPLATE, from, Ours)?;
+            let Cluster { client, fw1, fw2, .. } = &cluster;
+            fw1.ns.nft(TFTP_RULES)?;
+            let request = || {
+                let socket = UdpSocket::bind((Ipv4Addr::new(10, 1, 0, 10), 0))?;
+                socket.send_to(b"\x00\x01motd\x00octet\x00", (SERVER, 69))
+            };
+            client.enter(request)?;
+            let what = format!("fw2 knows the flow, and {n} expectations of it");
+            cluster.wait_until(&what, LIMIT, || {
+                let flows = fw2.external()?;
+                ensure!(
+                    flows.iter().any(|(key, _)| key.orig.ends_with("dport=69")),
+                    "not the flow"
+                );
+                let external = fw2.control(&["-e", "exp"])?;
+                ensure!(expectations::lines(&external)?.len() == n, "{external}");
+                Ok(())
+            })?;
+            ensure!(
+                expectations::committable(&fw1.ns)?.len() == 1,
+                "the kernel expects one"
+            );
+        }
+        Ok(())
+    })
 }
