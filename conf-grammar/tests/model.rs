@@ -49,13 +49,12 @@ fn an_empty_file_has_every_default() {
     );
     assert_eq!(general.unix_path.value, PathBuf::from("/var/run/conntrackd.ctl"));
     assert_eq!(general.netlink_buffer_size.value, None);
-    assert_eq!(general.netlink_buffer_size_max.value, 0);
+    assert_eq!(general.netlink_buffer_size_max.value, None);
     assert_eq!(general.overrun_resync_secs.value, Some(30));
     assert!(!general.reliable_events.value);
     assert_eq!(general.poll_secs.value, None);
     assert_eq!(general.event_iteration_limit.value, 100);
-    assert_eq!(general.scheduler.class.value, SchedulerClass::RoundRobin);
-    assert_eq!(general.scheduler.priority.value, 99);
+    assert_eq!(general.scheduler.value, None);
     assert_eq!(general.filter.place.value, FilterPlace::Userspace);
     assert!(general.filter.protocols.is_none());
     assert!(general.filter.addresses.is_none());
@@ -155,13 +154,14 @@ fn general_takes_what_is_given() {
             general.netlink_buffer_size.value,
             general.netlink_buffer_size_max.value
         ),
-        (Some(3), 4)
+        (Some(3), Some(4))
     );
     assert_eq!(general.overrun_resync_secs.value, None);
     assert!(general.reliable_events.value);
     assert_eq!(general.event_iteration_limit.value, 5);
-    assert_eq!(general.scheduler.class.value, SchedulerClass::Fifo);
-    assert_eq!(general.scheduler.priority.value, 6);
+    let scheduler = general.scheduler.value.unwrap();
+    assert_eq!(scheduler.class.value, SchedulerClass::Fifo);
+    assert_eq!(scheduler.priority.value, 6);
     assert_eq!(
         general.unix_path.location(),
         Some(Location { line: 8, column: 14 })

@@ -208,7 +208,7 @@ fn scheduling() {
     check_stats("Scheduler {\nType RR\nPriority 99 }", &["realtime-99@4"]);
     check_stats("Scheduler {\nType FIFO }", &["realtime-99@3"]);
     check_stats("Scheduler {\nType FIFO\nPriority 98 }", &[]);
-    check_stats("Scheduler { }", &[]);
+    check_stats("Scheduler { }", &["realtime-99@2"]);
 }
 
 #[test]

@@ -219,9 +219,9 @@ fn expectations(expectations: &conf_grammar::ExpectationSync) -> ExpectationSync
 fn kernel_options(general: &General, event_filter: EventFilter) -> KernelOptions {
     let given = general.netlink_buffer_size.value;
     let len = given.unwrap_or(EVENT_BUFFER_LEN);
-    let max = match (general.netlink_buffer_size_max.span, given) {
+    let max = match (general.netlink_buffer_size_max.value, given) {
         (None, None) => EVENT_BUFFER_LEN_MAX,
-        _ => general.netlink_buffer_size_max.value.max(len),
+        (max, _) => max.unwrap_or(0).max(len),
     };
     let bytes = |len| usize::try_from(len).unwrap_or(usize::MAX);
     KernelOptions {
@@ -240,13 +240,16 @@ fn kernel_options(general: &General, event_filter: EventFilter) -> KernelOptions
 
 /// Real-time scheduling is for those who ask for it.
 fn scheduler(general: &General) -> Placed<Policy> {
-    let scheduler = general.scheduler;
-    let priority = scheduler.priority.value;
-    let location = scheduler.class.location().or(scheduler.priority.location());
-    let value = match (location, scheduler.class.value) {
-        (None, _) => Policy::Favoured,
-        (Some(_), SchedulerClass::RoundRobin) => Policy::RoundRobin { priority },
-        (Some(_), SchedulerClass::Fifo) => Policy::Fifo { priority },
+    let location = general.scheduler.location();
+    let value = match general.scheduler.value {
+        None => Policy::Favoured,
+        Some(scheduler) => {
+            let priority = scheduler.priority.value;
+            match scheduler.class.value {
+                SchedulerClass::RoundRobin => Policy::RoundRobin { priority },
+                SchedulerClass::Fifo => Policy::Fifo { priority },
+            }
+        }
     };
     Placed { value, location }
 }

@@ -26,14 +26,13 @@ const PRIORITY_MAX: u8 = 99;
 pub(super) fn buffer_growth(config: &Config, sink: &mut Sink) {
     let general = &config.general;
     let max = general.netlink_buffer_size_max;
-    if let (Some(size), Some(span)) = (general.netlink_buffer_size.value, max.span)
+    if let (Some(size), Some(growth), Some(span)) = (general.netlink_buffer_size.value, max.value, max.span)
         && general.poll_secs.value.is_none()
-        && max.value != 0
-        && max.value < size
+        && growth != 0
+        && growth < size
     {
         let message = format!(
-            "`NetlinkBufferSizeMaxGrowth {}` is below `NetlinkBufferSize {size}`: the buffer never grows",
-            max.value
+            "`NetlinkBufferSizeMaxGrowth {growth}` is below `NetlinkBufferSize {size}`: the buffer never grows"
         );
         sink.push(Diagnostic::warning(Code::NoEffect, span, message));
     }
@@ -58,7 +57,7 @@ pub(super) fn polling_makes_void(config: &Config, sink: &mut Sink) {
         ),
         (
             "NetlinkBufferSizeMaxGrowth",
-            general.netlink_buffer_size_max.value != 0,
+            general.netlink_buffer_size_max.value.is_some_and(|max| max != 0),
             general.netlink_buffer_size_max.span,
         ),
         (
@@ -140,7 +139,8 @@ pub(super) fn small_event_buffer(config: &Config, sink: &mut Sink) {
         return;
     }
     let max = general.netlink_buffer_size_max;
-    let grown = grown(size, max.value);
+    let max_len = max.value.unwrap_or(0);
+    let grown = grown(size, max_len);
     let (least, enough) = EVENTS_WANTED;
     let flows = general.hash_limit.value;
     let wanted = (flows / TABLE_SHARE).clamp(least, enough).min(flows);
@@ -163,7 +163,7 @@ pub(super) fn small_event_buffer(config: &Config, sink: &mut Sink) {
         GOOD_BUFFER_MAX / EVENT_LEN
     );
     let mut warning = Diagnostic::warning(Code::SmallEventBuffer, span, message).with_help(help);
-    if let (true, Some(span)) = (max.value != 0, max.span) {
+    if let (true, Some(span)) = (max_len != 0, max.span) {
         warning = warning.with_related(span, "it is doubled up to here");
     }
     if let Some(span) = general.hash_limit.span {
@@ -246,20 +246,25 @@ pub(super) fn polling_with_sync(config: &Config, sink: &mut Sink) {
 
 /// Scheduling is real-time only where the file asks for it, and with 99 unless it asks for less.
 pub(super) fn realtime(config: &Config, sink: &mut Sink) {
-    let scheduler = config.general.scheduler;
+    let Spanned {
+        value: Some(scheduler),
+        span: Some(block),
+    } = config.general.scheduler
+    else {
+        return;
+    };
     if scheduler.priority.value != PRIORITY_MAX {
         return;
     }
-    let (span, message) = match (scheduler.priority, scheduler.class) {
-        (Spanned { span: Some(span), .. }, _) => (
+    let (span, message) = match scheduler.priority.span {
+        Some(span) => (
             span,
             "real-time priority 99 leaves the processor to nobody else: a busy daemon can starve the machine",
         ),
-        (_, Spanned { span: Some(span), .. }) => (
-            span,
+        None => (
+            scheduler.class.span.unwrap_or(block),
             "without `Priority` the real-time priority is 99: a busy daemon can starve the machine",
         ),
-        (Spanned { span: None, .. }, Spanned { span: None, .. }) => return,
     };
     let note = Diagnostic::note(Code::Realtime99, span, message);
     sink.push(

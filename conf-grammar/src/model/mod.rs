@@ -77,8 +77,9 @@ pub struct General {
     pub unix_path: Spanned<PathBuf>,
     /// `NetlinkBufferSize`: effective bytes of the event socket's buffer; `None` is the system's default.
     pub netlink_buffer_size: Spanned<Option<u32>>,
-    /// `NetlinkBufferSizeMaxGrowth`: bytes up to which the buffer is doubled; 0 is never.
-    pub netlink_buffer_size_max: Spanned<u32>,
+    /// `NetlinkBufferSizeMaxGrowth`: bytes up to which the buffer is doubled, 0 for never; `None` leaves
+    /// that to the daemon.
+    pub netlink_buffer_size_max: Spanned<Option<u32>>,
     /// `NetlinkOverrunResync`: seconds from lost events to reading the table again; `None` is never.
     pub overrun_resync_secs: Spanned<Option<u32>>,
     /// `NetlinkEventsReliable`.
@@ -87,8 +88,8 @@ pub struct General {
     pub poll_secs: Spanned<Option<u32>>,
     /// `EventIterationLimit`: events or datagrams handled in one turn.
     pub event_iteration_limit: Spanned<u32>,
-    /// `Scheduler`.
-    pub scheduler: Scheduler,
+    /// `Scheduler`; `None` is the normal scheduler.
+    pub scheduler: Spanned<Option<Scheduler>>,
     /// `Filter`, with what old clauses outside of `General` add to it.
     pub filter: Filter,
 }

@@ -34,7 +34,10 @@ pub(super) fn general(general: &General, out: &mut Printer) {
     out.clause("Path", &unix_path.value);
     out.close();
     out.setting("NetlinkBufferSize", netlink_buffer_size);
-    out.setting("NetlinkBufferSizeMaxGrowth", netlink_buffer_size_max);
+    match netlink_buffer_size_max.value {
+        Some(_) => out.setting("NetlinkBufferSizeMaxGrowth", netlink_buffer_size_max),
+        None => out.without("NetlinkBufferSizeMaxGrowth"),
+    }
     out.setting("NetlinkOverrunResync", &overrun_resync_secs.map(SecsOrOff));
     out.setting("NetlinkEventsReliable", reliable_events);
     match poll_secs.value {
@@ -42,11 +45,15 @@ pub(super) fn general(general: &General, out: &mut Printer) {
         None => out.without("PollSecs"),
     }
     out.setting("EventIterationLimit", event_iteration_limit);
-    let Scheduler { class, priority } = scheduler;
-    out.open("Scheduler", BlockKind::Scheduler);
-    out.setting("Type", class);
-    out.setting("Priority", priority);
-    out.close();
+    match &scheduler.value {
+        None => out.without("Scheduler"),
+        Some(Scheduler { class, priority }) => {
+            out.open("Scheduler", BlockKind::Scheduler);
+            out.setting("Type", class);
+            out.setting("Priority", priority);
+            out.close();
+        }
+    }
     let rest = filter::filter(filter, out);
     out.close();
     filter::ignore_protocol(rest, out);

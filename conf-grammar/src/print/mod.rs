@@ -296,7 +296,7 @@ mod tests {
             "Sync { Mode ALARM { } UDP { IPv4_Destination_Address 192.0.2.1 Port 1 Interface a } }",
             "Sync { Mode NOTRACK { } Multicast { IPv4_address 225.0.0.1 IPv4_interface 192.0.2.1 Group 1 Interface a } }",
             "Sync { Multicast { IPv6_address ff02::1 Group 1 Interface a } }",
-            "Helper { Type ftp inet tcp { Policy ftp { ExpectMax 9 } } } Stats { }",
+            "Helper { Type ftp inet tcp { Policy ftp { ExpectMax 9 } } } General { Scheduler { } } Stats { }",
         ];
         let mut text = String::new();
         for file in FILES {

@@ -12,7 +12,6 @@ const SYSTEMD: Setting<bool> = Setting::switch(BlockKind::General, "Systemd");
 const HASH_SIZE: Setting<u32> = Setting::number(BlockKind::General, "HashSize");
 const HASH_LIMIT: Setting<u32> = Setting::number(BlockKind::General, "HashLimit");
 const LOCK_FILE: Setting<&str> = Setting::path(BlockKind::General, "LockFile");
-const BUFFER_SIZE_MAX: Setting<u32> = Setting::number(BlockKind::General, "NetlinkBufferSizeMaxGrowth");
 const OVERRUN_RESYNC: Setting<u32> = Setting::number(BlockKind::General, "NetlinkOverrunResync");
 const RELIABLE_EVENTS: Setting<bool> = Setting::switch(BlockKind::General, "NetlinkEventsReliable");
 const EVENT_ITERATION_LIMIT: Setting<u32> = Setting::number(BlockKind::General, "EventIterationLimit");
@@ -49,12 +48,14 @@ pub(super) fn general(file: &Scope<'_>, sync: &Scope<'_>, sink: &mut Sink) -> Ge
         lock_file: general.path_or(LOCK_FILE),
         unix_path: unix.path_or(CONTROL_SOCKET),
         netlink_buffer_size: general.optional_number("NetlinkBufferSize"),
-        netlink_buffer_size_max: general.number_or(BUFFER_SIZE_MAX),
+        netlink_buffer_size_max: general
+            .number("NetlinkBufferSizeMaxGrowth")
+            .map_or(Spanned::default_of(None), |max| max.map(Some)),
         overrun_resync_secs: overrun_resync(&general),
         reliable_events: general.bool(RELIABLE_EVENTS),
         poll_secs: general.optional_number("PollSecs"),
         event_iteration_limit: general.number_or(EVENT_ITERATION_LIMIT),
-        scheduler: scheduler(&Scope::inside(&general.named("Scheduler")), sink),
+        scheduler: scheduler(&general.named("Scheduler"), sink),
         filter: filter::filter(file, &general, sync, sink),
     }
 }
@@ -66,7 +67,12 @@ fn overrun_resync(general: &Scope<'_>) -> Spanned<Option<u32>> {
     }
 }
 
-fn scheduler(scheduler: &Scope<'_>, sink: &mut Sink) -> Scheduler {
+/// An empty block asks for real-time scheduling too, with the defaults of its clauses.
+fn scheduler(blocks: &Scope<'_>, sink: &mut Sink) -> Spanned<Option<Scheduler>> {
+    let Some(first) = blocks.first() else {
+        return Spanned::default_of(None);
+    };
+    let scheduler = Scope::inside(blocks);
     scheduler.warn_repeats(sink);
     let class = match scheduler.value(CLASS.name) {
         Some((Value::Class(class), span)) => Spanned::at(*class, span),
@@ -74,8 +80,9 @@ fn scheduler(scheduler: &Scope<'_>, sink: &mut Sink) -> Scheduler {
     };
     // The range of the clause ends at 99.
     let priority = scheduler.number_or(PRIORITY);
-    Scheduler {
+    let scheduler = Scheduler {
         class,
         priority: priority.map(|value| u8::try_from(value).unwrap_or(u8::MAX)),
-    }
+    };
+    Spanned::at(Some(scheduler), first.head)
 }

@@ -68,11 +68,11 @@ pub(super) static GENERAL: BlockSpec = BlockSpec {
             ),
         alias("SocketBufferSize", BUFFER, "NetlinkBufferSize"),
         value("NetlinkBufferSizeMaxGrowth", GROWTH)
-            .number(0)
+            .unset("8 MiB, or no growth if `NetlinkBufferSize` is given")
             .since("0.9.11")
             .doc(
                 "Whenever the kernel reports lost events, the receive buffer is doubled, up to this size. 0 \
-                 leaves it as it is. With neither this clause nor `NetlinkBufferSize` it grows up to 8 MiB.",
+                 leaves it as it is.",
             )
             .differs("8 MiB if neither clause is given; the stock daemon does not grow the buffer then"),
         alias("SocketBufferSizeMaxGrowth", GROWTH, "NetlinkBufferSizeMaxGrowth"),
@@ -111,11 +111,9 @@ pub(super) static GENERAL: BlockSpec = BlockSpec {
              datagrams of each link.",
         ),
         block_of("Scheduler", &[], BlockKind::Scheduler)
+            .unset("the normal scheduler, with nice value -10")
             .since("0.9.13")
-            .doc(
-                "Real-time scheduling. Without this block the daemon runs under the normal scheduler with \
-                 nice value -10.",
-            )
+            .doc("Real-time scheduling.")
             .differs(
                 "the stock daemon runs at real-time priority 99 without the block, which lets a dump of a \
                  large table starve a small machine",
