@@ -2,8 +2,9 @@
 
 use engine::seq::Seq;
 use engine::wire::{
-    Change, Content, EXPECTATION_MESSAGE_LEN_MAX, EncodeOptions, FLOW_MESSAGE_LEN_MAX, Flags, Timeouts,
-    WindowScales, decode_expectation, decode_flow, encode_expectation, encode_flow, messages,
+    Change, Content, EXPECTATION_MESSAGE_LEN_MAX, EncodeOptions, FLOW_MESSAGE_LEN_MAX, Flags, StreamPart,
+    Timeouts, WindowScales, decode_expectation, decode_flow, encode_expectation, encode_flow, messages,
+    stream_part,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -168,6 +169,40 @@ fn every_prefix_of_a_stream_is_incomplete_or_whole() {
                     payload.name
                 );
             }
+        }
+    }
+}
+
+proptest! {
+    /// Whatever the reads take, what is handed on is the stream, in whole messages.
+    #[test]
+    fn a_stream_cut_anywhere_gives_the_messages_that_were_written(lens in vec(1..3_000_usize, 1..60)) {
+        let stream: Vec<u8> = all_payloads().into_iter().flat_map(|payload| payload.bytes).collect();
+        let (mut begun, mut handed_on, mut rest) = (Vec::new(), Vec::new(), &stream[..]);
+        for len in lens.into_iter().cycle() {
+            let (read, left) = rest.split_at(len.min(rest.len()));
+            begun.extend(read);
+            let StreamPart::Whole(n_whole) = stream_part(&begun) else {
+                return Err(TestCaseError::fail("the stream is sound"));
+            };
+            let whole: Vec<u8> = begun.drain(..n_whole).collect();
+            prop_assert!(messages(&whole).all(|message| message.is_ok()));
+            handed_on.extend(whole);
+            rest = left;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        prop_assert!(begun.is_empty() && handed_on == stream);
+    }
+
+    #[test]
+    fn no_bytes_of_a_stream_are_handed_on_that_did_not_come(bytes in vec(any::<u8>(), 0..200)) {
+        if let StreamPart::Whole(n_whole) = stream_part(&bytes) {
+            prop_assert!(n_whole <= bytes.len());
+            let mut whole = messages(&bytes[..n_whole]);
+            whole.by_ref().for_each(drop);
+            prop_assert!(whole.rest().is_empty());
         }
     }
 }
