@@ -259,10 +259,12 @@ impl Link {
         }
     }
 
-    /// Passes what waits for a connection on to the link that is used in place of this one.
+    /// Passes what waits for a connection on to the link that is used in place of this one, unless this
+    /// one has a connection and that one has none.
     pub fn hand_over(&mut self, successor: &mut Self) {
         if let (Transport::Tcp(tcp), Transport::Tcp(successor)) =
             (&mut self.transport, &mut successor.transport)
+            && (successor.is_connected() || !tcp.is_connected())
         {
             successor.adopt(tcp.take_waiting());
         }

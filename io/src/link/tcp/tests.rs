@@ -419,6 +419,9 @@ fn what_waits_goes_to_the_link_used_next_but_for_what_has_begun_to_leave() {
     }
     let has_begun = a.tcp().outgoing.has_begun();
     let mut next = Node::new(&spec("lo", "127.0.0.3", "127.0.0.4"));
+    a.link.hand_over(&mut next.link);
+    let n_waiting = next.link.error_queue().map(|queue| queue.len);
+    assert_eq!(n_waiting, Some(0), "nothing goes from a connection to none");
     let mut far = Node::new(&spec("lo", "127.0.0.4", "127.0.0.3"));
     connect(&mut next, &mut far);
     a.link.hand_over(&mut next.link);
