@@ -28,8 +28,8 @@ pub(super) static SYNC: BlockSpec = BlockSpec {
         block_of("Multicast", &[Kind::OptionalDefault], BlockKind::Multicast)
             .doc("A link over a multicast group.")
             .differs(
-                "hears its group on its interface alone, so that one group can serve several links; one that \
-                 has no carrier is not chosen, at the start either",
+                "hears its group on its interface alone, and nothing but its group; a link that has no carrier \
+                 is not chosen, at the start either",
             ),
         block_of("UDP", &[Kind::OptionalDefault], BlockKind::Udp)
             .since("0.9.12")
