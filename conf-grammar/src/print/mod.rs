@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn every_clause_of_today_is_printed() {
         const FILES: [&str; 5] = [
-            "General { PollSecs 1 Filter { Protocol Accept { } State Accept { } \
+            "General { PollSecs 1 NetlinkBufferSizeMaxGrowth 0 Filter { Protocol Accept { } State Accept { } \
              Address Accept { IPv4_address 192.0.2.1 IPv6_address ::1 } } } \
              Sync { TCP { IPv6_Destination_Address ::1 Port 1 Interface a } }",
             "Sync { Mode ALARM { } UDP { IPv4_Destination_Address 192.0.2.1 Port 1 Interface a } }",
