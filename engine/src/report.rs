@@ -6,7 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::flow::{Expectation, Flow};
-use crate::input::Errno;
+use crate::input::{Errno, Table};
 use crate::wire::DecodeError;
 
 /// How much it matters.
@@ -136,8 +136,15 @@ pub enum Report {
         /// Malformed messages since the last such report.
         messages: u64,
     },
-    /// A dump of the kernel's table failed.
+    /// Expectations that ended without an event were found.
+    GhostExpectationsRemoved {
+        /// How many.
+        expectations: u64,
+    },
+    /// A dump of a table of the kernel failed.
     DumpFailed {
+        /// Which; never both.
+        table: Table,
         /// Why.
         errno: Errno,
     },
@@ -187,6 +194,7 @@ impl Report {
             | Self::PurgeScheduled { .. }
             | Self::PurgeBegins
             | Self::GhostsRemoved { .. }
+            | Self::GhostExpectationsRemoved { .. }
             | Self::LinkInUse { .. }
             | Self::Unsupported { .. } => Level::Notice,
             Self::CacheFull { .. }
@@ -304,7 +312,17 @@ impl fmt::Display for Report {
             Self::Malformed { error, messages } => {
                 write!(f, "{messages} malformed messages received; the last: {error}")
             }
-            Self::DumpFailed { errno } => write!(f, "reading the kernel's conntrack table failed: {errno}"),
+            Self::GhostExpectationsRemoved { expectations } => write!(
+                f,
+                "{expectations} expectations had ended without an event and were removed"
+            ),
+            Self::DumpFailed { table, errno } => {
+                let name = match table {
+                    Table::Flows | Table::Both => "conntrack",
+                    Table::Expectations => "expect",
+                };
+                write!(f, "reading the kernel's {name} table failed: {errno}")
+            }
             Self::SendFailed { errno, datagrams } => {
                 write!(
                     f,

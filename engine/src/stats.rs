@@ -123,7 +123,7 @@ pub struct KernelStats {
     pub flushes: u64,
     /// Re-reads of a table.
     pub resyncs: u64,
-    /// Flows found dead by a re-read: their end came without an event.
+    /// Flows and expectations found dead by a re-read: their end came without an event.
     pub ghosts: u64,
     /// Dumps that failed.
     pub dumps_failed: u64,

@@ -151,6 +151,9 @@ fn a_re_read_finds_expectations_that_came_and_went_without_an_event() {
         let ours = expectations(&mut world, Side::A, CacheName::Internal);
         assert!(ours.len() == 1 && ours[0].contains("dport=2 "), "{ours:?}");
         assert_eq!(expectations(&mut world, Side::B, CacheName::External), ours);
+        let ghost = "a: report: 1 expectations had ended without an event and were removed";
+        let n_ghosts = world.reports.iter().filter(|line| *line == ghost).count();
+        assert_eq!(n_ghosts, 1, "{:#?}", world.reports);
         if let Some(client) = client {
             let n_ends = world.ended.iter().filter(|ended| **ended == client).count();
             assert_eq!(n_ends, 1, "one end for two tables");
@@ -337,4 +340,17 @@ fn an_expectation_that_a_dump_shows_before_its_master_waits_for_it() {
     kernel.flows.insert((tcp(1).orig, None), tcp(1));
     world.request(Side::A, Request::ResyncKernel(Table::Flows));
     assert_eq!(expectations(&mut world, Side::A, CacheName::Internal).len(), 1);
+}
+
+#[test]
+fn a_re_read_keeps_an_expectation_whose_master_was_flushed_from_the_cache() {
+    let mut world = World::new(expecting(ftfw()));
+    world.kernel(Side::A, EventKind::New, &tcp(1));
+    world.expect(Side::A, EventKind::New, &ftp(1, 1));
+    world.request(Side::A, Request::FlushCache(Some(CacheName::Internal)));
+    world.request(Side::A, Request::ResyncKernel(Table::Expectations));
+    world.advance(3_000);
+    for (side, cache) in [(Side::A, CacheName::Internal), (Side::B, CacheName::External)] {
+        assert_eq!(expectations(&mut world, side, cache).len(), 1);
+    }
 }

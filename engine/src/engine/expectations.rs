@@ -79,13 +79,29 @@ impl Engine {
         if !self.expect_resync.owns(dump) || !is_wanted {
             return;
         }
-        if !self.knows_master(expectation) {
+        let is_known = self
+            .internal
+            .expectations
+            .find(&ExpectKey::of(expectation))
+            .is_some();
+        if !is_known && !self.knows_master(expectation) {
             return self.internal.expectations.hold(expectation);
         }
         let (internal, sync) = (&mut self.internal, &mut self.sync);
         let now_secs = self.now.whole_secs();
         if self.expect_resync.dumped(expectation, internal, sync, now_secs) == ExpectChange::Full {
             self.report_expectations_full();
+        }
+    }
+
+    /// Handles the end of a dump.
+    pub(super) fn expectations_read(&mut self) {
+        let (internal, sync) = (&mut self.internal, &mut self.sync);
+        let ghosts = self.expect_resync.dump_ended(internal, sync, &mut self.out);
+        if ghosts > 0 {
+            self.kernel_stats.ghosts = self.kernel_stats.ghosts.wrapping_add(ghosts);
+            self.out
+                .report(Report::GhostExpectationsRemoved { expectations: ghosts });
         }
     }
 

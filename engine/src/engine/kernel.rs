@@ -3,7 +3,7 @@
 use crate::cache::{Change, FlowKey};
 use crate::filter::{SetName, Step, Verdict};
 use crate::flow::Flow;
-use crate::input::{Errno, EventKind, KernelInput, Origin, RequestFailure};
+use crate::input::{Errno, EventKind, KernelInput, Origin, RequestFailure, Table};
 use crate::jobs::{Commit, Ended, READ_BACK_DELAY};
 use crate::output::{Batch, DumpId};
 use crate::outputs::BatchOwner;
@@ -156,8 +156,7 @@ impl Engine {
                 .dump_ended(&self.internal, batch_len_max, &mut self.out);
             self.resync_ended(ended);
         } else if self.expect_resync.owns(dump) {
-            let (internal, sync) = (&mut self.internal, &mut self.sync);
-            self.expect_resync.dump_ended(internal, sync, &mut self.out);
+            self.expectations_read();
             self.begin_to_tell();
         } else if self.flush.owns(dump) {
             self.flush.dump_ended(batch_len_max, &mut self.out);
@@ -166,7 +165,12 @@ impl Engine {
 
     fn handle_dump_failed(&mut self, dump: DumpId, errno: Errno) {
         self.kernel_stats.dumps_failed = self.kernel_stats.dumps_failed.wrapping_add(1);
-        self.out.report(Report::DumpFailed { errno });
+        let table = if self.expect_resync.owns(dump) {
+            Table::Expectations
+        } else {
+            Table::Flows
+        };
+        self.out.report(Report::DumpFailed { table, errno });
         if self.resync.owns(dump) {
             self.resync.dump_failed(&mut self.out);
         } else if self.expect_resync.owns(dump) {

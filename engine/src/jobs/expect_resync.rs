@@ -130,21 +130,28 @@ impl ExpectResync {
         change
     }
 
-    /// Buries what the dump lacked, and tells the peer.
-    pub(crate) fn dump_ended(&mut self, internal: &mut InternalCache, sync: &mut Sync, out: &mut Outputs) {
-        let mut slot = 0;
+    /// Buries what the dump lacked, and tells the peer; returns how many there were.
+    pub(crate) fn dump_ended(
+        &mut self,
+        internal: &mut InternalCache,
+        sync: &mut Sync,
+        out: &mut Outputs,
+    ) -> u64 {
+        let (mut slot, mut ghosts) = (0, 0_u64);
         while let Some(id) = internal.expectations.first_from(slot) {
             slot = id.slot().saturating_add(1);
             let is_unseen = internal.expectations.bookkeeping(id).generation != self.generation;
             if is_unseen && internal.expectations.is_live(id) {
                 internal.expectations.kill(id);
                 sync.enqueue_expectation(id, internal);
+                ghosts = ghosts.saturating_add(1);
             }
         }
         if self.has_missed_tombstones {
             self.wanted = self.wanted.max(Some(self.announce));
         }
         self.end(out);
+        ghosts
     }
 
     /// Gives up a dump that failed.
