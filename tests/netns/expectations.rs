@@ -301,3 +301,44 @@ fn what_a_first_packet_foretells_is_replicated_by_ours_alone() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn shifts_of_sequence_numbers_are_replicated_without_expectations_too() -> Result<()> {
+    on_real_kernels(|| {
+        let cluster = TEMPLATE.start(Ours, Ours)?;
+        passive_ftp::load_rules(&cluster)?;
+        let _session = passive_ftp::begin(&cluster, GATEWAY)?;
+        shift_is_replicated(&cluster)?;
+        for fw in [&cluster.fw1, &cluster.fw2] {
+            let caches = [fw.control(&["-i", "exp"])?, fw.control(&["-e", "exp"])?];
+            ensure!(caches == ["", ""], "nobody asked for them: {caches:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn the_log_of_commands_reads_like_that_of_the_stock_daemon() -> Result<()> {
+    on_real_kernels(|| {
+        let said_by = |backup| {
+            let cluster = start(TEMPLATE, Ours, backup)?;
+            expectations::create(&cluster.fw1.ns, 10)?;
+            caches_equal_kernel(&cluster, 10)?;
+            for command in ["-c", "-c exp", "-c ct", "-R exp", "-F exp", "-f"] {
+                let words: Vec<_> = command.split(' ').collect();
+                cluster.fw2.control(&words)?;
+            }
+            let log = cluster.fw2.log();
+            let of_commands = log.lines().filter_map(|line| line.split_once("[notice] "));
+            let of_commands = of_commands.map(|(_, text)| text.to_owned()).filter(|text| {
+                let begins = ["committing", "Committed", "resync with", "flushing"];
+                begins.iter().any(|word| text.starts_with(word))
+            });
+            Ok::<_, anyhow::Error>(of_commands.collect::<Vec<_>>())
+        };
+        let (ours, stock) = (said_by(Ours)?, said_by(Stock)?);
+        ensure!(ours.len() == 10, "{ours:#?}");
+        ensure!(ours == stock, "ours {ours:#?}\nstock {stock:#?}");
+        Ok(())
+    })
+}
