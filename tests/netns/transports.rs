@@ -3,10 +3,12 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
 use netns_tests::Mode::{FtFw, NoTrack};
-use netns_tests::{Cluster, Daemon, Link, Mode, Setup, TEMPLATE, Transport, flows, kernel, on_real_kernels};
+use netns_tests::{
+    Cluster, Daemon, Firewall, Link, Mode, Setup, TEMPLATE, Transport, flows, kernel, on_real_kernels,
+};
 
 const N_FLOWS: u16 = 300;
 const N_BULK: u16 = 15_000;
@@ -41,9 +43,12 @@ replicates! {
     tcp_over_ipv6_from_ours_to_ours: FtFw Tcp V6 Ours Ours;
     tcp_over_ipv6_from_ours_to_stock: FtFw Tcp V6 Ours Stock;
     tcp_over_ipv6_from_stock_to_ours: FtFw Tcp V6 Stock Ours;
-    notrack_over_tcp_from_ours_to_ours: NoTrack Tcp V4 Ours Ours;
-    notrack_over_tcp_from_ours_to_stock: NoTrack Tcp V4 Ours Stock;
-    notrack_over_tcp_from_stock_to_ours: NoTrack Tcp V4 Stock Ours;
+    notrack_over_tcp_over_ipv4_from_ours_to_ours: NoTrack Tcp V4 Ours Ours;
+    notrack_over_tcp_over_ipv4_from_ours_to_stock: NoTrack Tcp V4 Ours Stock;
+    notrack_over_tcp_over_ipv4_from_stock_to_ours: NoTrack Tcp V4 Stock Ours;
+    notrack_over_tcp_over_ipv6_from_ours_to_ours: NoTrack Tcp V6 Ours Ours;
+    notrack_over_tcp_over_ipv6_from_ours_to_stock: NoTrack Tcp V6 Ours Stock;
+    notrack_over_tcp_over_ipv6_from_stock_to_ours: NoTrack Tcp V6 Stock Ours;
 }
 
 /// Flows are created, changed and deleted; the caches are equal after each.
@@ -100,8 +105,8 @@ fn cache_equals_kernel(cluster: &Cluster, sender: Daemon, step: &str) -> Result<
 
 #[test]
 fn a_restart_of_either_side_is_recovered_over_tcp() -> Result<()> {
-    for to in [Ours, Stock] {
-        restarts(FtFw, Ours, to)?;
+    for (from, to) in [(Ours, Ours), (Ours, Stock), (Stock, Ours)] {
+        restarts(FtFw, from, to)?;
     }
     Ok(())
 }
@@ -130,17 +135,23 @@ fn restarts(mode: Mode, from: Daemon, to: Daemon) -> Result<()> {
         cache_equals_kernel(&cluster, from, "created")?;
         cluster.fw2.kill()?;
         flows::create(&cluster.fw1, N_FLOWS, N_FLOWS)?;
-        fs::remove_file(cluster.fw2.dir().join("conntrackd.lock"))?;
+        remove_lock(&cluster.fw2)?;
         cluster.fw2.start(to)?;
         connected(&cluster)?;
         cache_equals_kernel(&cluster, from, "created while fw2 was down")?;
         cluster.fw1.kill()?;
         kernel::update_some(&cluster.fw1.ns)?;
         flows::create(&cluster.fw1, 2 * N_FLOWS, N_FLOWS)?;
+        remove_lock(&cluster.fw1)?;
         cluster.fw1.start(from)?;
         connected(&cluster)?;
         cache_equals_kernel(&cluster, from, "changed while fw1 was down")
     })
+}
+
+/// A stock daemon does not start where a killed one has left its lock.
+fn remove_lock(fw: &Firewall) -> Result<()> {
+    fs::remove_file(fw.dir().join("conntrackd.lock")).context("remove the lock of a killed daemon")
 }
 
 /// Bytes through send buffers that take a part of what is written.
