@@ -15,6 +15,8 @@ use crate::input::LinkState;
 pub struct Config {
     /// The protocol spoken with the peer.
     pub mode: Mode,
+    /// Where flows of the peer go (`DisableExternalCache`).
+    pub peer_flows: PeerFlows,
     /// Which flows of our kernel are cached, sent and flushed (`Filter`).
     pub filter: Filter,
     /// Which expectations are cached and sent (`ExpectationSync`).
@@ -75,6 +77,15 @@ impl ExpectationSync {
             (Self::Helpers(names), Some(helper)) => names.iter().any(|name| begins_with(helper, name)),
         }
     }
+}
+
+/// Where flows of the peer go (`DisableExternalCache`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerFlows {
+    /// Into the external cache, until a commit.
+    Cached,
+    /// Into our kernel at once; of those that wait for it there are `cache_len_max` at the most.
+    Injected,
 }
 
 /// What the engine knows of a link.

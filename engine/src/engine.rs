@@ -1,6 +1,7 @@
 //! The engine: every input goes in here, and is passed to the one part whose business it is.
 
 mod expectations;
+mod inject;
 mod kernel;
 mod requests;
 
@@ -9,9 +10,11 @@ use core::time::Duration;
 
 use crate::cache::{ExternalCache, HashKey, InternalCache};
 use crate::channels::Channels;
-use crate::config::{Config, Mode, StartupResync, TcpWindowTracking};
+use crate::config::{Config, Mode, PeerFlows, StartupResync, TcpWindowTracking};
 use crate::input::{Channel, ClientEvent, ClientId, Input, LinkEvent, Table};
-use crate::jobs::{self, Announce, CacheDumps, Commit, ExpectCommit, ExpectResync, Flush, ReadBack, Resync};
+use crate::jobs::{
+    self, Announce, CacheDumps, Commit, ExpectCommit, ExpectResync, Flush, Inject, ReadBack, Resync,
+};
 use crate::output::Output;
 use crate::outputs::Outputs;
 use crate::peer::{self, Peer};
@@ -61,6 +64,8 @@ pub struct Engine {
     expect_flush_clients: Vec<ClientId>,
     commit: Option<Commit>,
     expect_commit: Option<ExpectCommit>,
+    /// Takes the flows of the peer in place of the external cache.
+    inject: Option<Inject>,
     dumps: CacheDumps,
     timers: Timers,
     out: Outputs,
@@ -86,17 +91,6 @@ impl Engine {
             let mut rng = seed.stream(purpose);
             HashKey(rng.next_u64(), rng.next_u64())
         };
-        let options = EncodeOptions {
-            timeouts: if config.commit_timeout_secs.is_some() {
-                Timeouts::Omit
-            } else {
-                Timeouts::Send
-            },
-            window_scales: match config.tcp_window_tracking {
-                TcpWindowTracking::On => WindowScales::Send,
-                TcpWindowTracking::Off => WindowScales::Omit,
-            },
-        };
         let channels = Channels::new(&config);
         let mut engine = Self {
             wall_at_start: wall,
@@ -108,7 +102,7 @@ impl Engine {
                 .with_room_for(config.cache_len_expected),
             sync: Sync::new(config.mode),
             bulk: Bulk::default(),
-            transmitter: Transmitter::new(wall, options, channels.payload_len_max()),
+            transmitter: Transmitter::new(wall, encode_options(&config), channels.payload_len_max()),
             channels,
             peer: Peer::default(),
             resync: Resync::new(config.limits.dump_tombstones_max),
@@ -118,6 +112,13 @@ impl Engine {
             expect_flush_clients: Vec::new(),
             commit: None,
             expect_commit: None,
+            inject: match config.peer_flows {
+                PeerFlows::Cached => None,
+                PeerFlows::Injected => Some(Inject::new(
+                    config.cache_len_max,
+                    hash_key(Purpose::ExternalIndex),
+                )),
+            },
             dumps: CacheDumps::default(),
             timers: Timers::default(),
             out: Outputs::default(),
@@ -258,7 +259,11 @@ impl Engine {
                 self.start_resync(Table::Both, Announce::Changes, None);
             }
             Timer::Reconcile => {
-                self.start_resync(Table::Both, Announce::Changes, None);
+                let announce = match self.config.peer_flows {
+                    PeerFlows::Cached => Announce::Changes,
+                    PeerFlows::Injected => Announce::Known,
+                };
+                self.start_resync(Table::Both, announce, None);
                 self.arm_reconcile();
             }
             Timer::Links => {
@@ -286,6 +291,7 @@ impl Engine {
             sync: &mut self.sync,
             internal: &mut self.internal,
             external: &mut self.external,
+            inject: self.inject.as_mut(),
             out: &mut self.out,
             now: self.now,
             next_seq: self.transmitter.next_seq(),
@@ -299,6 +305,7 @@ impl Engine {
             self.start_bulk(cause);
         }
         self.bulk.resume(self.now);
+        self.inject_told();
     }
 
     fn start_bulk(&mut self, cause: BulkCause) {
@@ -382,5 +389,23 @@ impl Engine {
         self.sync.check_invariants();
         self.internal.check_invariants();
         self.external.check_invariants();
+        if let Some(inject) = &self.inject {
+            inject.check_invariants();
+        }
+    }
+}
+
+/// Returns what the configuration says about the contents of messages.
+fn encode_options(config: &Config) -> EncodeOptions {
+    EncodeOptions {
+        timeouts: if config.commit_timeout_secs.is_some() {
+            Timeouts::Omit
+        } else {
+            Timeouts::Send
+        },
+        window_scales: match config.tcp_window_tracking {
+            TcpWindowTracking::On => WindowScales::Send,
+            TcpWindowTracking::Off => WindowScales::Omit,
+        },
     }
 }

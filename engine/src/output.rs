@@ -43,11 +43,14 @@ pub struct DumpId(pub u32);
 /// Requests that go to the kernel in one send; the vector is reused when the batch comes back.
 ///
 /// While flows are created the driver need not listen for new ones: the kernel takes longer to tell
-/// of a flow than to create it. The engine re-reads the table soon after the last one.
+/// of a flow than to create it. The engine re-reads the table soon after the last one, unless it
+/// says that it wants to hear everything.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The requests, in order.
     pub requests: Vec<FlowRequest>,
+    /// The driver listens for new flows meanwhile: there will be no re-read.
+    pub keeps_listening: bool,
 }
 
 /// One request about one flow, or about expectations.

@@ -22,6 +22,8 @@ pub(crate) enum BatchOwner {
     FlushExpectations,
     /// Flows that are read back.
     ReadBack,
+    /// Flows of the peer that go into the kernel as they are told.
+    Inject,
 }
 
 /// Outputs in the order in which the driver gets them.
@@ -95,7 +97,8 @@ impl Outputs {
     }
 
     /// Sends a batch to the kernel.
-    pub(crate) fn batch(&mut self, owner: BatchOwner, batch: Batch) {
+    pub(crate) fn batch(&mut self, owner: BatchOwner, mut batch: Batch) {
+        batch.keeps_listening = owner == BatchOwner::Inject;
         self.owners.push_back(owner);
         self.push(Output::Kernel(KernelOp::Batch(batch)));
     }

@@ -5,6 +5,7 @@ use core::time::Duration;
 use crate::cache::{CacheFull, ExternalCache, InternalCache};
 use crate::config::Config;
 use crate::input::EventKind;
+use crate::jobs::Inject;
 use crate::outputs::Outputs;
 use crate::report::Report;
 use crate::seq::Seq;
@@ -45,6 +46,8 @@ pub(crate) struct Context<'a> {
     pub(crate) sync: &'a mut Sync,
     pub(crate) internal: &'a mut InternalCache,
     pub(crate) external: &'a mut ExternalCache,
+    /// Takes the flows in place of the external cache.
+    pub(crate) inject: Option<&'a mut Inject>,
     pub(crate) out: &'a mut Outputs,
     pub(crate) now: Instant,
     /// Number of the next message that we send.
@@ -151,6 +154,10 @@ impl Peer {
     ) -> Result<(), DecodeError> {
         let decoded = wire::decode_flow(message.body, message.body_offset())?;
         self.count_unknown(decoded.unknown_attributes);
+        if let Some(inject) = &mut cx.inject {
+            inject.tell(kind, &decoded.flow, cx.config, cx.out, cx.now);
+            return Ok(());
+        }
         let applied = cx.external.apply(kind, &decoded.flow, cx.now.whole_secs());
         self.note_applied(applied, "external", cx);
         Ok(())

@@ -77,6 +77,22 @@ pub enum Report {
         /// The expectation.
         expectation: Box<Expectation>,
     },
+    /// The kernel refused a flow of the peer; told at most once a second.
+    InjectFailed {
+        /// What could not be done.
+        what: &'static str,
+        /// Why.
+        errno: Errno,
+        /// The flow.
+        flow: Box<Flow>,
+    },
+    /// Too many flows of the peer wait for the kernel; told at most once a second.
+    InjectionsDropped {
+        /// How many may wait.
+        len_max: u32,
+        /// Messages dropped since the last such report.
+        dropped: u64,
+    },
     /// A commit is asked for while one runs.
     CommitInProgress,
     /// A flush is asked for while a commit runs.
@@ -198,6 +214,8 @@ impl Report {
             | Self::LinkInUse { .. }
             | Self::Unsupported { .. } => Level::Notice,
             Self::CacheFull { .. }
+            | Self::InjectFailed { .. }
+            | Self::InjectionsDropped { .. }
             | Self::Overrun { .. }
             | Self::ResendQueueFull { .. }
             | Self::LostBeyondResend
@@ -215,7 +233,7 @@ impl Report {
     /// Returns the flow it is about; a log prints it as an entry of its own below the text.
     #[must_use]
     pub fn flow(&self) -> Option<&Flow> {
-        if let Self::CommitFailed { flow, .. } = self {
+        if let Self::CommitFailed { flow, .. } | Self::InjectFailed { flow, .. } = self {
             Some(flow)
         } else {
             None
@@ -263,6 +281,7 @@ impl fmt::Display for Report {
             | Self::CommitExpectationFailed { operation, errno, .. } => {
                 write!(f, "commit-{operation}: {errno}")
             }
+            Self::InjectFailed { what, errno, .. } => write!(f, "{what}: {errno}"),
             Self::CommitInProgress => f.write_str("commit already in progress, skipping"),
             Self::FlushDuringCommit => f.write_str("ignoring flush command, commit still in progress"),
             Self::FlushingCaches => f.write_str("flushing caches"),
@@ -287,6 +306,11 @@ impl fmt::Display for Report {
                 f,
                 "the {cache} cache is full at {len_max} entries: {refused} were not replicated; \
                  raise HashLimit"
+            ),
+            Self::InjectionsDropped { len_max, dropped } => write!(
+                f,
+                "{len_max} flows of the other node wait for the kernel: {dropped} messages were dropped, \
+                 and it will be asked for a bulk update; raise HashLimit"
             ),
             Self::Overrun {
                 resync_in_secs: Some(secs),

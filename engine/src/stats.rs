@@ -13,6 +13,8 @@ pub struct Statistics {
     pub internal: CacheStats,
     /// The external cache of flows.
     pub external: CacheStats,
+    /// Flows put into the kernel as the peer told them; `None` with an external cache.
+    pub inject: Option<InjectStats>,
     /// The internal cache of expectations.
     pub internal_expect: CacheStats,
     /// The external cache of expectations.
@@ -50,6 +52,29 @@ pub struct CacheStats {
     pub updated: u64,
     /// Entries that died or were removed.
     pub destroyed: u64,
+}
+
+/// What became of the flows that the peer told, where they go into the kernel at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InjectStats {
+    /// Beginnings that the kernel took.
+    pub created: u64,
+    /// Beginnings that it refused.
+    pub create_failed: u64,
+    /// Changes that the kernel took.
+    pub updated: u64,
+    /// Changes that it refused.
+    pub update_failed: u64,
+    /// Flows deleted.
+    pub destroyed: u64,
+    /// Flows that could not be deleted.
+    pub destroy_failed: u64,
+    /// Flows that the kernel took only without their master or their helper.
+    pub lessened: u64,
+    /// Messages dropped because too many flows waited for the kernel.
+    pub dropped: u64,
+    /// Flows that wait for the kernel.
+    pub pending: u64,
 }
 
 /// Packets and bytes.

@@ -8,7 +8,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use engine::config::{
-    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, StartupResync,
+    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, PeerFlows, StartupResync,
     TcpWindowTracking,
 };
 use engine::filter::Filter;
@@ -163,6 +163,7 @@ fn config(rng: &mut Rng) -> Config {
         cache_len_expected: 0,
         commit_timeout_secs: rng.choose(&[None, None, None, NonZeroU32::new(180)]),
         purge_timeout: secs(60),
+        peer_flows: PeerFlows::Cached,
         tcp_window_tracking: rng.choose(&[TcpWindowTracking::Off, TcpWindowTracking::On]),
         overrun_resync: Some(secs(rng.choose(&[1, 3, 10]))),
         reconcile_period: rng.choose(&[None, None, Some(secs(5)), Some(secs(13))]),

@@ -16,7 +16,9 @@ use conf_grammar::{
     Config, Diagnostic, Facility, FilterPlace, General, Location, Mode, Running, SchedulerClass, Span,
     Spanned, SyncConfig,
 };
-use engine::config::{ExpectationSync, FtfwConfig, Limits, NotrackConfig, StartupResync, TcpWindowTracking};
+use engine::config::{
+    ExpectationSync, FtfwConfig, Limits, NotrackConfig, PeerFlows, StartupResync, TcpWindowTracking,
+};
 use engine::filter::Filter;
 use engine::input::Table;
 use io::ctnetlink::{Delivery, EventFilter};
@@ -96,6 +98,10 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
     let general = &config.general;
     let filter = filter::filter(&general.filter);
     let event_filter = event_filter(&filter, &general.filter.place, &mut unsupported);
+    let is_injecting = peer_flows(&sync.mode.value) == PeerFlows::Injected;
+    if is_injecting && expectations(&sync.expectations.value).is_on() {
+        unsupported.injected_expectations(sync.expectations.span);
+    }
     let mode = mode(&sync.mode, &mut unsupported);
     let (links, default_link) = links::links(&sync.links);
     let (Some(mode), []) = (mode, &unsupported.0[..]) else {
@@ -140,10 +146,9 @@ fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::conf
         Mode::Ftfw {
             resend_queue_size,
             ack_window_size,
-            external_cache,
             startup_resync,
+            ..
         } => {
-            unsupported.external_cache(external_cache);
             let ack_window = saturating_u16(ack_window_size.value);
             // The peer acknowledges whole windows: a queue that cannot hold them would let a bulk
             // through only as fast as the alive timer forces acknowledgements, once a second.
@@ -156,14 +161,13 @@ fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::conf
         }
         Mode::Notrack {
             internal_cache,
-            external_cache,
             startup_resync,
+            ..
         } => {
             if !internal_cache.value {
                 let help = "without it flows of this node stay in a cache as long as they live";
                 unsupported.add("`DisableInternalCache`", internal_cache.span, help);
             }
-            unsupported.external_cache(external_cache);
             Some(engine::config::Mode::Notrack(NotrackConfig {
                 startup_resync: resync(startup_resync),
             }))
@@ -172,6 +176,15 @@ fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::conf
             unsupported.add("`Mode ALARM`", mode.span, "use `Mode FTFW` on both nodes");
             None
         }
+    }
+}
+
+fn peer_flows(mode: &Mode) -> PeerFlows {
+    match mode {
+        Mode::Ftfw { external_cache, .. } | Mode::Notrack { external_cache, .. } if !external_cache.value => {
+            PeerFlows::Injected
+        }
+        Mode::Ftfw { .. } | Mode::Notrack { .. } | Mode::Alarm { .. } => PeerFlows::Cached,
     }
 }
 
@@ -185,6 +198,7 @@ fn engine_config(
     let secs = |secs: u32| Duration::from_secs(secs.into());
     engine::config::Config {
         mode,
+        peer_flows: peer_flows(&sync.mode.value),
         filter,
         expectations: expectations(&sync.expectations.value),
         cache_len_max: at_least_one(general.hash_limit.value),

@@ -39,6 +39,7 @@ impl Engine {
                     }
                 }
                 Some(BatchOwner::ReadBack) => self.read_back_answered(index, flow),
+                Some(BatchOwner::Inject) => self.inject_answered(index, flow),
                 Some(
                     BatchOwner::Flush
                     | BatchOwner::Ghosts
@@ -66,6 +67,9 @@ impl Engine {
         }
         if kind == EventKind::Destroy {
             self.resync.saw_end(flow);
+        } else if origin == Origin::Us && self.inject.is_some() {
+            // What the peer told is its own.
+            return;
         }
         match self.internal.apply(kind, flow, self.now.whole_secs()) {
             Change::Flow(id) => {
@@ -209,6 +213,7 @@ impl Engine {
                 self.read_back.batch_ended(&batch, failures, internal, sync);
                 self.arm_read_back();
             }
+            Some(BatchOwner::Inject) => self.inject_batch_ended(&batch, failures),
             None => {}
         }
         self.out.batch_ended(batch);

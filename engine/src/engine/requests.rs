@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::input::{CacheName, ClientId, Request, StatsTopic, Table};
-use crate::jobs::{Announce, Commit};
+use crate::jobs::{Announce, Commit, Inject};
 use crate::output::Reply;
 use crate::report::Report;
 use crate::stats::Statistics;
@@ -63,6 +63,10 @@ impl Engine {
             Table::Expectations => Report::CommittingExpectations,
             Table::Both => Report::CommittingAll,
         });
+        if self.inject.is_some() {
+            // The kernel has it all.
+            return self.out.reply(client, Reply::End);
+        }
         let commit = Commit::new(&self.external, client, self.now);
         match table {
             Table::Flows => self.commit_flows(commit),
@@ -169,6 +173,7 @@ impl Engine {
             external: self.external.stats(),
             internal_expect: self.internal.expectations.stats(),
             external_expect: self.external.expectations.stats(),
+            inject: self.inject.as_ref().map(Inject::stats),
             traffic: self.internal.traffic(),
             receive: self.peer.stats(),
             kernel: self.kernel_stats,

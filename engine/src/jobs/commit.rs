@@ -269,7 +269,9 @@ impl Commit {
             }
             let wrong = [
                 found.at_orig,
-                found.at_reply.filter(|flow| is_answer_to(flow, &found.wanted)),
+                found
+                    .at_reply
+                    .filter(|flow| committed::is_answer_to(flow, &found.wanted)),
             ];
             for Flow { orig, zone, id, .. } in wrong.into_iter().flatten() {
                 batch
@@ -383,14 +385,6 @@ fn n_masters(flow: &Flow, external: &ExternalCache) -> u8 {
         master = found.and_then(|id| external.flow(id).master);
     }
     n_masters
-}
-
-/// Returns whether `present` is what the kernel takes for a new flow when packets of the reply
-/// direction of `wanted` arrive before it: nobody translates them back, and the tuple is taken.
-///
-/// A flow that merely shares the translated tuple is another stream's, and stays.
-fn is_answer_to(present: &Flow, wanted: &Flow) -> bool {
-    present.orig == committed::reply_after_nat(wanted)
 }
 
 /// Takes a flow that was deleted to make room out of the internal cache, and tells the peer.

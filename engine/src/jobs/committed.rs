@@ -51,11 +51,17 @@ fn with_ports(told: Tuple) -> Tuple {
 /// Returns the timeout for a flow whose last message said `received`, `age_secs` ago.
 #[must_use]
 pub(super) fn timeout_secs(flow: &Flow, age_secs: u32, configured: Option<u32>) -> u32 {
-    let received = flow.timeout_secs.unwrap_or_else(|| default_timeout_secs(flow));
+    let received = told_timeout_secs(flow);
     configured.unwrap_or_else(|| match received.checked_sub(age_secs) {
         Some(left) if left > 0 => left,
         _ => EXPIRED_TIMEOUT_SECS,
     })
+}
+
+/// Returns the timeout that the last message said, or the kernel's for the state if it said none.
+#[must_use]
+pub(super) fn told_timeout_secs(flow: &Flow) -> u32 {
+    flow.timeout_secs.unwrap_or_else(|| default_timeout_secs(flow))
 }
 
 /// Returns the kernel's default for the state of a flow, for peers that send no timeouts
@@ -156,7 +162,6 @@ pub(super) fn update(present: &Flow, wanted: &Flow) -> Option<Flow> {
     }
     let status = present.status.unwrap_or_default();
     let addable = Status::SEEN_REPLY | Status::ASSURED | Status::FIXED_TIMEOUT;
-    let is_fixed = status.contains(Status::FIXED_TIMEOUT);
     let closing = closing(present.proto, wanted.proto);
     Some(Flow {
         proto: closing.unwrap_or(wanted.proto),
@@ -164,13 +169,49 @@ pub(super) fn update(present: &Flow, wanted: &Flow) -> Option<Flow> {
         timeout_secs: wanted
             .timeout_secs
             .max(present.timeout_secs)
-            .filter(|_| !is_fixed && closing.is_none()),
+            .filter(|_| !is_fixed(present) && closing.is_none()),
         labels: wanted.labels.filter(|labels| Some(*labels) != present.labels),
         seq_adj: wanted
             .seq_adj
             .filter(|adjustment| Some(*adjustment) != present.seq_adj),
         ..wanted.clone()
     })
+}
+
+/// Returns the request that brings whatever the kernel has in the place of `creation` to its state.
+///
+/// It is made blindly: the kernel refuses it if a bit of the status would have to be taken away. Of
+/// a translation nothing is told, for no update can change one; an expected flow stays one.
+#[must_use]
+pub(super) fn change(creation: &Flow) -> Flow {
+    let translated = Status::SRC_NAT | Status::DST_NAT;
+    let expected = if creation.master.is_some() {
+        Status::EXPECTED
+    } else {
+        Status::default()
+    };
+    Flow {
+        status: creation.status.map(|status| status & !translated | expected),
+        nat: Nat::NONE,
+        ..creation.clone()
+    }
+}
+
+/// Returns whether the kernel refuses to change the timeout of a flow.
+#[must_use]
+pub(super) fn is_fixed(present: &Flow) -> bool {
+    present
+        .status
+        .is_some_and(|status| status.contains(Status::FIXED_TIMEOUT))
+}
+
+/// Returns whether `present` is what the kernel takes for a new flow when packets of the reply
+/// direction of `wanted` arrive before it: nobody translates them back, and the tuple is taken.
+///
+/// A flow that merely shares the translated tuple is another stream's, and stays.
+#[must_use]
+pub(super) fn is_answer_to(present: &Flow, wanted: &Flow) -> bool {
+    present.orig == reply_after_nat(wanted)
 }
 
 /// Returns the state to keep if our kernel saw the end of a stream that the peer last knew

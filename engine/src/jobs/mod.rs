@@ -7,6 +7,7 @@ mod dump;
 mod expect_commit;
 mod expect_resync;
 mod flush;
+mod inject;
 mod read_back;
 mod resync;
 
@@ -15,5 +16,6 @@ pub(crate) use dump::{CacheDumps, Context as DumpContext};
 pub(crate) use expect_commit::{Context as ExpectCommitContext, ExpectCommit};
 pub(crate) use expect_resync::ExpectResync;
 pub(crate) use flush::Flush;
+pub(crate) use inject::{Context as InjectContext, Inject};
 pub(crate) use read_back::{READ_BACK_DELAY, ReadBack};
 pub(crate) use resync::{Announce, Ended, Resync};

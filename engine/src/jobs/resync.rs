@@ -22,6 +22,8 @@ use crate::sync::Sync;
 /// Whether the peer hears of what a dump brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Announce {
+    /// It does, of changed flows that we know; what else is in the kernel, the peer has put there.
+    Known,
     /// It does not: it is told otherwise.
     No,
     /// It does, of every flow that is new or changed.
@@ -150,12 +152,13 @@ impl Resync {
         }
         let no_news = match self.announce {
             Announce::No => NoNews::Merge,
-            Announce::Changes => NoNews::Skip,
+            Announce::Known if internal.find(&FlowKey::of(flow)).is_none() => return Change::Nothing,
+            Announce::Known | Announce::Changes => NoNews::Skip,
         };
         let (change, is_news) = internal.apply_dumped(flow, no_news, now_secs);
         if let Change::Flow(id) = change {
             self.saw(id, internal);
-            if is_news && self.announce == Announce::Changes {
+            if is_news && self.announce != Announce::No {
                 sync.enqueue(id, internal);
             }
         }

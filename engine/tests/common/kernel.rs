@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::flow::{Expectation, Flow, Tuple};
+use engine::flow::{Expectation, Flow, Status, Tuple};
 use engine::input::Errno;
 use engine::output::{ExpectRequest, FlowRequest};
 
@@ -63,6 +63,10 @@ impl Kernel {
                 Ok(None)
             }
             FlowRequest::Update(flow) => match self.flows.get_mut(&key) {
+                // Some bits are never taken away.
+                Some(known) if flow.status.is_some_and(|status| lacks_bits_of(status, known)) => {
+                    Err(Errno::EBUSY)
+                }
                 Some(known) => {
                     known.merge(flow);
                     Ok(None)
@@ -101,4 +105,9 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+fn lacks_bits_of(status: Status, known: &Flow) -> bool {
+    let kept = Status::EXPECTED | Status::SEEN_REPLY | Status::ASSURED;
+    !status.contains(known.status.unwrap_or_default() & kept)
 }

@@ -3,13 +3,16 @@
 //! Monitoring parses these columns, so layout and wording are those of the stock daemon to the byte;
 //! what it counts and we cannot have (child processes) stays at 0.
 
+mod store;
+
 use std::io::{self, Write};
 use std::time::Duration;
 
 use engine::input::{Channel, StatsTopic};
-use engine::stats::{CacheStats, QueueStats, ReceiveStats, ResendElement, Statistics, TrafficStats};
+use engine::stats::{QueueStats, ReceiveStats, ResendElement, Statistics, TrafficStats};
 
 use crate::link::{DirectionCounters, ErrorQueue};
+use store::Store;
 
 /// What the shell counts; the engine counts the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,15 +108,12 @@ pub struct ControlStats {
 pub fn render(topic: StatsTopic, engine: &Statistics, shell: &ShellStats, out: &mut Vec<u8>) {
     let active = active_link(engine.active_channel, &shell.links);
     let written = match topic {
-        StatsTopic::Flows => summary(out, [&engine.internal, &engine.external], engine, active),
-        StatsTopic::Expectations => summary(
-            out,
-            [&engine.internal_expect, &engine.external_expect],
-            engine,
-            active,
-        ),
+        StatsTopic::Flows => summary(out, Store::of_flows(engine), engine, active),
+        StatsTopic::Expectations => summary(out, Store::of_expectations(engine), engine, active),
         StatsTopic::Network => network(out, &engine.receive, active),
-        StatsTopic::Cache => caches(out, engine),
+        StatsTopic::Cache => Store::of_flows(engine)
+            .iter()
+            .try_for_each(|store| store.details(out)),
         StatsTopic::Runtime => runtime(out, engine, shell),
         StatsTopic::Link => links(out, engine.active_channel, &shell.links),
         StatsTopic::ResendQueue => resend_queue(out, engine.resend_queue.as_deref()),
@@ -128,6 +128,7 @@ pub fn render(topic: StatsTopic, engine: &Statistics, shell: &ShellStats, out: &
 /// `-s counters`: a name and a number a line, in an order that does not change.
 fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
     let (receive, kernel, commit) = (&engine.receive, &engine.kernel, &engine.commit);
+    let inject = engine.inject.unwrap_or_default();
     let overflowed = engine.queues.resend.map_or(0, |resend| resend.overflowed);
     for (name, number) in [
         ("internal_live", engine.internal.live),
@@ -158,6 +159,9 @@ fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
         ("kernel_resyncs", kernel.resyncs),
         ("kernel_dumps_failed", kernel.dumps_failed),
         ("kernel_ghosts", kernel.ghosts),
+        ("inject_pending", inject.pending),
+        ("inject_dropped", inject.dropped),
+        ("inject_lessened", inject.lessened),
         ("commit_created", commit.created),
         ("commit_updated", commit.updated),
         ("commit_failed", commit.failed),
@@ -175,12 +179,11 @@ fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
 /// `-s`, `-s ct`, `-s exp`.
 fn summary(
     out: &mut Vec<u8>,
-    [internal, external]: [&CacheStats; 2],
+    stores: [Store<'_>; 2],
     engine: &Statistics,
     active: Option<&LinkStats>,
 ) -> io::Result<()> {
-    cache_summary(out, "internal", internal)?;
-    cache_summary(out, "external", external)?;
+    stores.iter().try_for_each(|store| store.summary(out))?;
     let TrafficStats { bytes, packets } = engine.traffic;
     write!(
         out,
@@ -190,29 +193,6 @@ fn summary(
     writeln!(out, "message tracking:")?;
     let (malformed, lost) = (engine.receive.malformed(), engine.receive.lost_as_stock);
     write!(out, "{malformed:>20} Malformed msgs {lost:>20} Lost msgs\n\n")
-}
-
-fn cache_summary(out: &mut Vec<u8>, name: &str, cache: &CacheStats) -> io::Result<()> {
-    let CacheStats {
-        live,
-        created,
-        updated,
-        destroyed,
-        ..
-    } = *cache;
-    let refused = cache.create_failed_full;
-    writeln!(out, "cache {name}:")?;
-    writeln!(out, "current active connections:\t{live:>12}")?;
-    writeln!(
-        out,
-        "connections created:\t\t{created:>12}\tfailed:\t{refused:>12}"
-    )?;
-    writeln!(out, "connections updated:\t\t{updated:>12}\tfailed:\t{:>12}", 0)?;
-    write!(
-        out,
-        "connections destroyed:\t\t{destroyed:>12}\tfailed:\t{:>12}\n\n",
-        0
-    )
 }
 
 /// `-s network`.
@@ -235,31 +215,6 @@ fn network(out: &mut Vec<u8>, receive: &ReceiveStats, active: Option<&LinkStats>
     writeln!(out, "\t\tPackets lost:\t\t{:>20}", receive.lost_as_stock)?;
     write!(out, "\t\tPackets before:\t\t{:>20}\n\n", receive.before)?;
     active_link_traffic(out, active)
-}
-
-/// `-s cache`.
-fn caches(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
-    for (name, cache) in [("internal", &engine.internal), ("external", &engine.external)] {
-        let CacheStats {
-            live,
-            total,
-            created,
-            updated,
-            destroyed,
-            ..
-        } = *cache;
-        let full = cache.create_failed_full;
-        writeln!(out, "cache:{name}\tactive objects:\t\t{total:>12}")?;
-        writeln!(out, "\tactive/total entries:\t\t{live:>12}/{total:>12}")?;
-        writeln!(out, "\tcreation OK/failed:\t\t{created:>12}/{full:>12}")?;
-        writeln!(out, "\t\tno memory available:\t{:>12}", 0)?;
-        writeln!(out, "\t\tno space left in cache:\t{full:>12}")?;
-        writeln!(out, "\tupdate OK/failed:\t\t{updated:>12}/{:>12}", 0)?;
-        writeln!(out, "\t\tentry not found:\t{:>12}", 0)?;
-        writeln!(out, "\tdeletion created/failed:\t{destroyed:>12}/{:>12}", 0)?;
-        write!(out, "\t\tentry not found:\t{:>12}\n\n", 0)?;
-    }
-    Ok(())
 }
 
 /// `-s runtime`.

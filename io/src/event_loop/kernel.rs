@@ -260,7 +260,7 @@ impl Kernel {
     /// Carries out a batch; one that creates flows does so unheard, as [`Batch`] allows.
     fn execute(&mut self, batch: Batch, sink: &mut impl Sink) {
         let is_creation = |request: &FlowRequest| matches!(request, FlowRequest::Create(_));
-        let is_unheard = batch.requests.iter().any(is_creation);
+        let is_unheard = !batch.keeps_listening && batch.requests.iter().any(is_creation);
         if is_unheard && let Err(error) = self.events.leave_new_flows() {
             sink.report(ShellReport::Netlink(error));
         }

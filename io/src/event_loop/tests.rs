@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel as mpsc_channel};
 use std::thread::JoinHandle;
 
 use engine::config::{
-    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, StartupResync, TcpWindowTracking,
+    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, PeerFlows, StartupResync,
+    TcpWindowTracking,
 };
 use engine::filter::Filter;
 use engine::flow::{Addrs, Flow, L4Key, Protocol, Status, Tuple};
@@ -168,6 +169,7 @@ fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -
         cache_len_expected: 0,
         commit_timeout_secs: None,
         purge_timeout: Duration::from_secs(60),
+        peer_flows: PeerFlows::Cached,
         tcp_window_tracking: TcpWindowTracking::Off,
         overrun_resync: Some(Duration::from_secs(30)),
         reconcile_period: None,
@@ -231,6 +233,7 @@ fn create_flows(requests: &mut RequestSocket, n_flows: u16) {
     for flows in flows.chunks(100) {
         let batch = Batch {
             requests: flows.to_vec(),
+            ..Batch::default()
         };
         requests.execute(&batch, |_, _| {}, &mut failures).unwrap();
     }
@@ -293,6 +296,7 @@ fn a_commit_puts_the_external_cache_into_the_kernel_before_its_client_returns() 
     // The commit was not listened to; what comes after it is.
     let later = Batch {
         requests: vec![FlowRequest::Create(udp_flow(1))],
+        ..Batch::default()
     };
     requests.execute(&later, |_, _| {}, &mut Vec::new()).unwrap();
     b.cache_until(CacheName::Internal, |internal| {

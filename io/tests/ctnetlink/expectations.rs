@@ -67,7 +67,13 @@ fn tftp() -> (Flow, Expectation) {
 /// Carries out a request that the kernel must take.
 fn expect(socket: &mut RequestSocket, request: ExpectRequest) {
     let requests = vec![FlowRequest::Expectation(request)];
-    let (batch, mut failures) = (Batch { requests }, Vec::new());
+    let (batch, mut failures) = (
+        Batch {
+            requests,
+            ..Batch::default()
+        },
+        Vec::new(),
+    );
     socket.execute(&batch, |_, _| {}, &mut failures).unwrap();
     assert_eq!(failures, [], "of {batch:?}");
 }

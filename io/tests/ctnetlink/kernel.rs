@@ -14,7 +14,10 @@ pub(crate) fn execute(
     let (mut answers, mut failures) = (Vec::new(), Vec::new());
     socket
         .execute(
-            &Batch { requests },
+            &Batch {
+                requests,
+                ..Batch::default()
+            },
             |index, flow| answers.push((index, flow.clone())),
             &mut failures,
         )

@@ -1,6 +1,6 @@
 //! Clauses that this version cannot carry out.
 
-use conf_grammar::{Code, Config, Diagnostic, Span, Spanned};
+use conf_grammar::{Code, Config, Diagnostic, Span};
 use io::ctnetlink::FilterTooLong;
 
 /// What cannot be carried out, in the order in which it was found.
@@ -25,6 +25,16 @@ impl Refusals {
         self.0.push(refusal.with_help(help));
     }
 
+    /// Adds that expectations cannot do without an external cache yet.
+    pub(super) fn injected_expectations(&mut self, expectations: Option<Span>) {
+        let help = "without either of the two it would";
+        self.add(
+            "`ExpectationSync` with `DisableExternalCache`",
+            expectations,
+            help,
+        );
+    }
+
     /// Adds what holds for every running mode.
     pub(super) fn general(&mut self, config: &Config) {
         let poll_secs = &config.general.poll_secs;
@@ -37,13 +47,6 @@ impl Refusals {
         if let Some(span) = helper.or(helpers.setup.value.then_some(helpers.setup.span)) {
             let help = "without it helpers of the kernel still work";
             self.add("section `Helper`", span, help);
-        }
-    }
-
-    pub(super) fn external_cache(&mut self, external_cache: &Spanned<bool>) {
-        if !external_cache.value {
-            let help = "without it flows of the peer stay in a cache until `conntrackd -c`";
-            self.add("`DisableExternalCache`", external_cache.span, help);
         }
     }
 }

@@ -50,6 +50,7 @@ fn a_silent_file_gets_the_defaults() {
             cache_len_expected: 65_536,
             commit_timeout_secs: None,
             purge_timeout: Duration::from_secs(60),
+            peer_flows: PeerFlows::Cached,
             tcp_window_tracking: TcpWindowTracking::Off,
             overrun_resync: Some(Duration::from_secs(30)),
             reconcile_period: Some(RECONCILE_PERIOD),
@@ -249,6 +250,20 @@ fn the_event_buffer_grows_only_where_the_file_leaves_room() {
 }
 
 #[test]
+fn flows_of_the_peer_go_into_the_kernel_where_they_are_not_cached() {
+    for mode in ["FTFW", "NOTRACK"] {
+        for (clause, want) in [
+            ("DisableExternalCache on", PeerFlows::Injected),
+            ("DisableExternalCache off", PeerFlows::Cached),
+            ("", PeerFlows::Cached),
+        ] {
+            let settings = translate(&config(&format!("Mode {mode} {{\n{clause}\n}}"), UDP, "", "")).unwrap();
+            assert_eq!(settings.engine.peer_flows, want, "{mode} {clause}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_carried_out_is_refused_with_its_line() {
     for (config, want) in [
         (
@@ -256,8 +271,13 @@ fn what_cannot_be_carried_out_is_refused_with_its_line() {
             "2: `Mode ALARM` is not supported yet",
         ),
         (
-            config("Mode FTFW {\nDisableExternalCache on\n}", UDP, "", ""),
-            "3: `DisableExternalCache` is not supported yet",
+            config(
+                "Mode FTFW {\nDisableExternalCache on\n}",
+                UDP,
+                "Options {\nExpectationSync on\n}",
+                "",
+            ),
+            "12: `ExpectationSync` with `DisableExternalCache` is not supported yet",
         ),
         (
             config("Mode NOTRACK {\nDisableInternalCache on\n}", UDP, "", ""),

@@ -1,7 +1,7 @@
 //! The numbers of the captured outputs, printed, are the captured outputs.
 
 use engine::seq::Seq;
-use engine::stats::{KernelStats, ResendQueueStats};
+use engine::stats::{CacheStats, InjectStats, KernelStats, ResendQueueStats};
 
 use super::*;
 
@@ -337,5 +337,35 @@ fn what_waits_for_a_tcp_connection_is_in_the_error_queue() {
     assert!(
         queues.starts_with("allocated queue nodes:\t\t           5\n"),
         "{queues}"
+    );
+}
+
+#[test]
+fn flows_that_went_into_the_kernel_read_as_captured() {
+    let engine = Statistics {
+        inject: Some(InjectStats {
+            created: 2,
+            updated: 11,
+            destroyed: 1,
+            ..InjectStats::default()
+        }),
+        ..Statistics::default()
+    };
+    let shell = ShellStats {
+        links: vec![link(
+            "sync0",
+            Transport::Udp,
+            traffic_of(320, 20, 0),
+            traffic_of(1484, 34, 0),
+        )],
+        ..ShellStats::default()
+    };
+    assert_eq!(
+        rendered(StatsTopic::Cache, &engine, &shell),
+        captured!("s-cache.inject.B")
+    );
+    assert_eq!(
+        rendered(StatsTopic::Flows, &engine, &shell),
+        captured!("s-ct.inject.B")
     );
 }
