@@ -38,6 +38,10 @@ pub struct Setup {
     pub loss_percent: u8,
     /// Who moves the gateway addresses.
     pub gateway: Gateway,
+    /// Clauses of the mode block, of fw1 and of fw2.
+    pub mode_clauses: [&'static str; 2],
+    /// Clauses of `General`, of fw1 and of fw2.
+    pub general_clauses: [&'static str; 2],
 }
 
 /// FT-FW over UDP and IPv4 on a link without loss.
@@ -48,6 +52,8 @@ pub const TEMPLATE: Setup = Setup {
     n_links: 1,
     loss_percent: 0,
     gateway: Gateway::Shared,
+    mode_clauses: ["", ""],
+    general_clauses: ["", ""],
 };
 
 /// Four namespaces and a directory; all of it goes when dropped.
@@ -104,6 +110,8 @@ impl Setup {
             transport: self.transport,
             link: self.link,
             n_links: self.n_links,
+            mode_clauses: self.mode_clauses[usize::from(node)],
+            general_clauses: self.general_clauses[usize::from(node)],
             node,
             dir: &dir,
         }

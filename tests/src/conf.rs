@@ -61,6 +61,10 @@ pub(crate) struct Conf<'a> {
     pub(crate) link: Link,
     /// How many sync links there are.
     pub(crate) n_links: u8,
+    /// Clauses of the mode block.
+    pub(crate) mode_clauses: &'a str,
+    /// Clauses of `General`.
+    pub(crate) general_clauses: &'a str,
     /// 0 for fw1, 1 for fw2.
     pub(crate) node: u8,
     /// Where log, lock and socket go.
@@ -74,12 +78,14 @@ impl Conf<'_> {
             Mode::FtFw => "FTFW",
             Mode::NoTrack => "NOTRACK",
         };
+        let (mode_clauses, general_clauses) = (self.mode_clauses, self.general_clauses);
         let links: Vec<_> = (0..self.n_links).map(|link| self.link_block(link)).collect();
         let (links, dir) = (links.join("\n    "), self.dir.display());
         format!(
             "Sync {{
     Mode {mode} {{
         PurgeTimeout 5
+        {mode_clauses}
     }}
     {links}
 }}
@@ -93,6 +99,7 @@ General {{
     }}
     NetlinkBufferSize 8388608
     NetlinkBufferSizeMaxGrowth 33554432
+    {general_clauses}
 }}
 "
         )

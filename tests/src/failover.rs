@@ -71,13 +71,31 @@ pub fn wait_for_replica(cluster: &Cluster) -> Result<()> {
 /// # Errors
 /// When a step cannot be done; streams that die are an outcome, not an error.
 pub fn fail_over(cluster: &mut Cluster, streams: &Streams) -> Result<Outcome> {
+    fail_over_after(cluster, streams, |cluster| {
+        cluster.fw2.control(&["-c"])?;
+        cluster.fw2.n_committed()
+    })
+}
+
+/// The same where fw2's daemon has put every flow into its kernel as it was told: nobody commits.
+///
+/// # Errors
+/// As [`fail_over`].
+pub fn fail_over_without_commit(cluster: &mut Cluster, streams: &Streams) -> Result<Outcome> {
+    fail_over_after(cluster, streams, |_| Ok(0))
+}
+
+fn fail_over_after(
+    cluster: &mut Cluster,
+    streams: &Streams,
+    commit: impl FnOnce(&Cluster) -> Result<u64>,
+) -> Result<Outcome> {
     let cut = clock::now();
     cluster.cut_off_fw1()?;
     cluster.fw1.kill()?;
-    cluster.fw2.control(&["-c"])?;
+    let n_committed = commit(cluster)?;
     cluster.take_over_by_fw2()?;
     let (took, before) = (clock::now() - cut, streams.n_answers());
-    let n_committed = cluster.fw2.n_committed()?;
     let watched = cluster.wait_until("every stream goes on through fw2", LIMIT, || {
         none_silent(streams, &before)
     });

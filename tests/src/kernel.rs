@@ -70,7 +70,14 @@ pub fn request(ns: &Namespace, requests: Vec<FlowRequest>) -> Result<()> {
     let n_requests = requests.len();
     ns.enter(move || {
         let mut failures = Vec::new();
-        RequestSocket::open()?.execute(&Batch { requests }, |_, _| {}, &mut failures)?;
+        RequestSocket::open()?.execute(
+            &Batch {
+                requests,
+                ..Batch::default()
+            },
+            |_, _| {},
+            &mut failures,
+        )?;
         let (n_failures, first) = (failures.len(), failures.first());
         ensure!(
             n_failures == 0,
