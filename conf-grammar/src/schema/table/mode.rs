@@ -31,9 +31,13 @@ const DISABLE_EXTERNAL_CACHE: ClauseSpec = value("DisableExternalCache", BOOL)
     .since("0.9.14")
     .doc(
         "Puts the peer's flows into the kernel as they come, in place of keeping them for a commit. There is \
-         nothing to commit then, and the table of the backup is as full as that of the primary.",
+         nothing to commit then, and the table of the backup is as full as that of the primary. At most \
+         `HashLimit` flows wait for the kernel.",
     )
-    .not_yet("`on` is refused at start");
+    .differs(
+        "a flow that exists is changed in place, not deleted and created, unless it is translated otherwise; \
+         with `ExpectationSync` not yet: refused at start",
+    );
 
 const STARTUP_RESYNC: ClauseSpec = value("StartupResync", BOOL)
     .off()
