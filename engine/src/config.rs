@@ -34,6 +34,9 @@ pub struct Config {
     pub tcp_window_tracking: TcpWindowTracking,
     /// Delay of the re-read after an overrun (`NetlinkOverrunResync`), `None` for never.
     pub overrun_resync: Option<Duration>,
+    /// Period of the re-read that takes the place of the kernel's events, which do not come then
+    /// (`PollSecs`); `None` for events.
+    pub poll_period: Option<Duration>,
     /// Period of the silent comparison with the kernel's table that finds flows which died without
     /// an event, `None` for never.
     pub reconcile_period: Option<Duration>,

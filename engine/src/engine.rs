@@ -369,7 +369,7 @@ impl Engine {
     }
 
     fn arm_reconcile(&mut self) {
-        if let Some(period) = self.config.reconcile_period {
+        if let Some(period) = self.config.poll_period.or(self.config.reconcile_period) {
             self.timers.arm(Timer::Reconcile, self.now.saturating_add(period));
         }
     }

@@ -166,6 +166,7 @@ fn config(rng: &mut Rng) -> Config {
         peer_flows: PeerFlows::Cached,
         tcp_window_tracking: rng.choose(&[TcpWindowTracking::Off, TcpWindowTracking::On]),
         overrun_resync: Some(secs(rng.choose(&[1, 3, 10]))),
+        poll_period: None,
         reconcile_period: rng.choose(&[None, None, Some(secs(5)), Some(secs(13))]),
         links: vec![LinkConfig {
             interface: "sync0".to_owned(),

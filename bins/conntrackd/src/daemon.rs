@@ -156,11 +156,15 @@ fn start<'a>(
     }
     detach_from_place().context("can't leave the place the daemon was started at")?;
     let kernel = open_kernel(file, &settings, operator)?;
-    operator.notice(format_args!(
-        "netlink event socket buffer size has been set to {} bytes",
-        kernel.buffer_len()
-    ));
-    check_events_switch(operator);
+    if settings.engine.poll_period.is_some() {
+        operator.notice("running in polling mode");
+    } else {
+        operator.notice(format_args!(
+            "netlink event socket buffer size has been set to {} bytes",
+            kernel.buffer_len()
+        ));
+        check_events_switch(operator);
+    }
     let links = links(file, &settings)?;
 
     let mut config = settings.engine;

@@ -99,6 +99,9 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
     let filter = filter::filter(&general.filter);
     let event_filter = event_filter(&filter, &general.filter.place, &mut unsupported);
     let is_injecting = peer_flows(&sync.mode.value) == PeerFlows::Injected;
+    if is_injecting && let Some(span) = general.poll_secs.span {
+        unsupported.injected_polls(span);
+    }
     if is_injecting && expectations(&sync.expectations.value).is_on() {
         unsupported.injected_expectations(sync.expectations.span);
     }
@@ -211,6 +214,7 @@ fn engine_config(
             TcpWindowTracking::Off
         },
         overrun_resync: general.overrun_resync_secs.value.map(secs),
+        poll_period: general.poll_secs.value.map(secs),
         reconcile_period: Some(RECONCILE_PERIOD),
         links: Vec::new(),
         default_link,
@@ -242,7 +246,7 @@ fn kernel_options(general: &General, event_filter: EventFilter) -> KernelOptions
         buffer_len: Some(bytes(len)),
         buffer_len_max: bytes(max),
         // An expectation that is not replicated still says that its master is being rewritten.
-        tables: Table::Both,
+        tables: general.poll_secs.value.is_none().then_some(Table::Both),
         delivery: if general.reliable_events.value {
             Delivery::Reliable
         } else {

@@ -223,7 +223,8 @@ impl Engine {
         let Some(Ended::Complete { ghosts }) = ended else {
             return;
         };
-        if ghosts > 0 {
+        // Where the table is polled no flow ends with an event.
+        if ghosts > 0 && self.config.poll_period.is_none() {
             self.kernel_stats.ghosts = self.kernel_stats.ghosts.wrapping_add(ghosts);
             self.out.report(Report::GhostsRemoved { flows: ghosts });
         }

@@ -46,6 +46,7 @@ pub(crate) fn config(mode: Mode) -> Config {
         peer_flows: PeerFlows::Cached,
         tcp_window_tracking: TcpWindowTracking::Off,
         overrun_resync: Some(Duration::from_secs(30)),
+        poll_period: None,
         reconcile_period: None,
         links: vec![link("sync0")],
         default_link: 0,

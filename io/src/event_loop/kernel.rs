@@ -29,8 +29,8 @@ pub struct KernelOptions {
     pub buffer_len: Option<usize>,
     /// Most it may grow to (`NetlinkBufferSizeMaxGrowth`).
     pub buffer_len_max: usize,
-    /// Tables whose events are wanted.
-    pub tables: Table,
+    /// Tables whose events are wanted; `None` if the table is polled (`PollSecs`).
+    pub tables: Option<Table>,
     /// What the kernel does with events for which there is no room (`NetlinkEventsReliable`).
     pub delivery: Delivery,
     /// Which events are kept, but for those of our own requests (`Filter From Kernelspace`).
@@ -43,6 +43,7 @@ pub struct Kernel {
     pub(super) dumps: DumpSocket,
     requests: RequestSocket,
     decoder: EventDecoder,
+    is_listening: bool,
     buffer_len: usize,
     buffer_len_max: usize,
     buffer_at_maximum_told: bool,
@@ -86,6 +87,7 @@ impl Kernel {
         })?;
         Ok(Self {
             decoder: EventDecoder::new(requests.port_id()),
+            is_listening: options.tables.is_some(),
             buffer_len: events.buffer_len()?,
             buffer_len_max: options.buffer_len_max,
             buffer_at_maximum_told: false,
@@ -260,7 +262,8 @@ impl Kernel {
     /// Carries out a batch; one that creates flows does so unheard, as [`Batch`] allows.
     fn execute(&mut self, batch: Batch, sink: &mut impl Sink) {
         let is_creation = |request: &FlowRequest| matches!(request, FlowRequest::Create(_));
-        let is_unheard = !batch.keeps_listening && batch.requests.iter().any(is_creation);
+        let is_unheard =
+            self.is_listening && !batch.keeps_listening && batch.requests.iter().any(is_creation);
         if is_unheard && let Err(error) = self.events.leave_new_flows() {
             sink.report(ShellReport::Netlink(error));
         }

@@ -172,6 +172,7 @@ fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -
         peer_flows: PeerFlows::Cached,
         tcp_window_tracking: TcpWindowTracking::Off,
         overrun_resync: Some(Duration::from_secs(30)),
+        poll_period: None,
         reconcile_period: None,
         links: vec![LinkConfig {
             interface: link.interface().to_owned(),
@@ -183,7 +184,7 @@ fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -
     let kernel = Kernel::open(&KernelOptions {
         buffer_len: Some(buffer_len),
         buffer_len_max: 8 * 1024 * 1024,
-        tables: Table::Flows,
+        tables: Some(Table::Flows),
         delivery: Delivery::BestEffort,
         event_filter: EventFilter::default(),
     })

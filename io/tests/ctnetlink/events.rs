@@ -16,7 +16,7 @@ use crate::namespace::in_namespace;
 pub(crate) fn subscribe(tables: Table, buffer_len: Option<usize>, ignored: &[u32]) -> EventSocket {
     EventSocket::open(&EventSocketOptions {
         buffer_len,
-        tables,
+        tables: Some(tables),
         delivery: Delivery::BestEffort,
         filter: &EventFilter::default().ignoring(ignored),
     })
@@ -171,7 +171,7 @@ fn with_reliable_delivery_no_end_of_a_flow_is_lost() {
     in_namespace(|| {
         let mut events = EventSocket::open(&EventSocketOptions {
             buffer_len: Some(64 << 10),
-            tables: Table::Flows,
+            tables: Some(Table::Flows),
             delivery: Delivery::Reliable,
             filter: &EventFilter::default(),
         })

@@ -262,7 +262,7 @@ fn without_the_capability_the_error_says_what_is_needed() {
         );
         let error = EventSocket::open(&EventSocketOptions {
             buffer_len: None,
-            tables: Table::Flows,
+            tables: Some(Table::Flows),
             delivery: Delivery::BestEffort,
             filter: &EventFilter::default(),
         });

@@ -35,13 +35,14 @@ impl Refusals {
         );
     }
 
+    /// Adds that a table that is polled does not tell whose a flow is.
+    pub(super) fn injected_polls(&mut self, poll_secs: Span) {
+        let help = "remove `PollSecs`: only events tell the flows of this node from those of the peer";
+        self.add("`PollSecs` with `DisableExternalCache`", Some(poll_secs), help);
+    }
+
     /// Adds what holds for every running mode.
     pub(super) fn general(&mut self, config: &Config) {
-        let poll_secs = &config.general.poll_secs;
-        if poll_secs.value.is_some() {
-            let help = "remove the clause: events tell more than a table that is read from time to time";
-            self.add("`PollSecs`", poll_secs.span, help);
-        }
         let helpers = &config.helpers;
         let helper = helpers.types.first().map(|helper| helper.name.span);
         if let Some(span) = helper.or(helpers.setup.value.then_some(helpers.setup.span)) {

@@ -53,6 +53,7 @@ fn a_silent_file_gets_the_defaults() {
             peer_flows: PeerFlows::Cached,
             tcp_window_tracking: TcpWindowTracking::Off,
             overrun_resync: Some(Duration::from_secs(30)),
+            poll_period: None,
             reconcile_period: Some(RECONCILE_PERIOD),
             links: Vec::new(),
             default_link: 0,
@@ -62,7 +63,7 @@ fn a_silent_file_gets_the_defaults() {
     let kernel = KernelOptions {
         buffer_len: Some(bytes(2)),
         buffer_len_max: bytes(8),
-        tables: Table::Both,
+        tables: Some(Table::Both),
         delivery: Delivery::BestEffort,
         event_filter: EventFilter::default(),
     };
@@ -264,6 +265,13 @@ fn flows_of_the_peer_go_into_the_kernel_where_they_are_not_cached() {
 }
 
 #[test]
+fn a_polled_table_has_no_events() {
+    let settings = with_general("PollSecs 15");
+    assert_eq!(settings.engine.poll_period, Some(Duration::from_secs(15)));
+    assert_eq!(settings.kernel.value.tables, None);
+}
+
+#[test]
 fn what_cannot_be_carried_out_is_refused_with_its_line() {
     for (config, want) in [
         (
@@ -284,8 +292,8 @@ fn what_cannot_be_carried_out_is_refused_with_its_line() {
             "3: `DisableInternalCache` is not supported yet",
         ),
         (
-            config(FTFW, UDP, "", "PollSecs 15"),
-            "17: `PollSecs` is not supported yet",
+            config("Mode FTFW {\nDisableExternalCache on\n}", UDP, "", "PollSecs 15"),
+            "18: `PollSecs` with `DisableExternalCache` is not supported yet",
         ),
     ] {
         assert_eq!(refused(&config), [want]);
@@ -294,7 +302,8 @@ fn what_cannot_be_carried_out_is_refused_with_its_line() {
 
 #[test]
 fn everything_unsupported_is_told_at_once() {
-    let config = config("Mode ALARM {\n}", UDP, "", "PollSecs 15");
+    let mode = "Mode NOTRACK {\nDisableInternalCache on\nDisableExternalCache on\n}";
+    let config = config(mode, UDP, "Options {\nExpectationSync on\n}", "");
     assert_eq!(refused(&config).len(), 2);
 }
 

@@ -26,8 +26,8 @@ pub struct EventSocketOptions<'a> {
     /// Size of the receive buffer in bytes as [`EventSocket::buffer_len`] tells it; an event takes
     /// 1,280. `None` leaves the system's default, which holds 166 events.
     pub buffer_len: Option<usize>,
-    /// Of which tables.
-    pub tables: Table,
+    /// Of which tables, if of any.
+    pub tables: Option<Table>,
     /// What the kernel does with an event for which there is no room.
     pub delivery: Delivery,
     /// What we do not want to hear of.
@@ -119,7 +119,7 @@ impl EventSocket {
             }
         }
         this.set_filter(options.filter)?;
-        for group in groups(options.tables) {
+        for group in options.tables.map_or(&[][..], groups) {
             this.socket
                 .inner()
                 .add_membership(*group)
