@@ -126,3 +126,44 @@ fn a_change_leaves_the_entry_of_a_translated_flow_in_place() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn a_table_that_ours_polls_is_replicated_to_ours() -> Result<()> {
+    polls(Ours, Ours)
+}
+
+#[test]
+fn a_table_that_ours_polls_is_replicated_to_stock() -> Result<()> {
+    polls(Ours, Stock)
+}
+
+#[test]
+fn a_table_that_stock_polls_is_replicated_to_ours() -> Result<()> {
+    polls(Stock, Ours)
+}
+
+/// Nobody listens to events: what was created, changed and deleted shows at the next poll.
+fn polls(from: Daemon, to: Daemon) -> Result<()> {
+    on_real_kernels(|| {
+        let polling = Setup {
+            general_clauses: ["PollSecs 1", ""],
+            ..TEMPLATE
+        };
+        let cluster = polling.start(from, to)?;
+        flows::create(&cluster.fw1, 0, 600)?;
+        cache_follows_kernel(&cluster, from, "created")?;
+        kernel::update_some(&cluster.fw1.ns)?;
+        cache_follows_kernel(&cluster, from, "changed")?;
+        flows::delete_some(&cluster.fw1, 600)?;
+        cache_follows_kernel(&cluster, from, "deleted")
+    })
+}
+
+/// In zones the stock daemon's flows come and go at every poll.
+fn cache_follows_kernel(cluster: &Cluster, from: Daemon, step: &str) -> Result<()> {
+    let what = format!("fw2's external cache equals fw1's kernel table, flows {step}");
+    cluster.wait_until(&what, LIMIT, || {
+        let wanted = cluster.fw1.kernel()?.as_told_by(from).as_cached();
+        cluster.fw2.external()?.as_told_by(from).ensure_equals(&wanted)
+    })
+}
