@@ -99,7 +99,11 @@ pub(super) static GENERAL: BlockSpec = BlockSpec {
                 "Reads the kernel's table so often, in place of listening to its events. Flows that begin \
                  and end between two reads are never seen.",
             )
-            .not_yet("refused at start"),
+            .differs(
+                "only what changed is sent, expectations are polled too, and flows in zones stay; the stock \
+                 daemon sends every flow at every poll, polls no expectations, and tells of the end of flows \
+                 in zones each time; with `DisableExternalCache` not yet: refused at start",
+            ),
         value(
             "EventIterationLimit",
             &[Kind::Uint(or_zero(1, 1_000_000, "events"))],
