@@ -6,7 +6,7 @@ mod common;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
-use common::{Kernel, Side, World, describe, ftfw, notrack, peer, tcp};
+use common::{Kernel, Side, World, check, describe, ftfw, notrack, peer, tcp};
 use engine::config::{Config, PeerFlows};
 use engine::flow::{Flow, HelperName, Nat, ProtoState, Status, Tcp, TcpState};
 use engine::input::{
@@ -375,6 +375,27 @@ fn what_the_peer_told_comes_back_only_when_traffic_changes_it() {
     world.kernel(Side::B, EventKind::Update, &closing);
     assert_eq!(world.dump(Side::B, CacheName::Internal).len(), 1);
     assert!(world.take_trace().contains("b→a  CT_NEW(1)"));
+}
+
+#[test]
+fn a_backup_without_an_external_cache() {
+    let mut world = World::new(injecting(ftfw()));
+    world.advance(2_500);
+    world.take_trace();
+    // In the backup's kernel a stray packet has taken the place of the second flow.
+    let backup = world.kernels.get_mut(&Side::B).unwrap();
+    backup.flows.insert((tcp(2).orig, None), tcp(2));
+    world.kernel(Side::A, EventKind::New, &tcp(1));
+    world.kernel(Side::A, EventKind::New, &tcp(2));
+    world.advance(200);
+    world.kernel(Side::A, EventKind::Update, &tcp(1));
+    world.advance(200);
+    world.kernel(Side::A, EventKind::Destroy, &tcp(1));
+    world.advance(200);
+    world.request(Side::B, Request::Commit(Table::Flows));
+    world.kernel(Side::B, EventKind::Update, &tcp(2));
+    assert_eq!(world.kernels[&Side::B].flows.len(), 1);
+    check("injection", world);
 }
 
 #[test]

@@ -4,9 +4,10 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use common::{FTFW, Side, World, config, expecting, ftfw, ftp, notrack, peer, tcp};
-use engine::config::{Config, FtfwConfig, Mode};
+use engine::config::{Config, FtfwConfig, Mode, PeerFlows};
 use engine::input::{
     CacheName, ClientId, DumpFormat, EventKind, Input, KernelInput, LinkEvent, Origin, Request, StatsTopic,
     Table,
@@ -14,7 +15,10 @@ use engine::input::{
 use engine::output::{KernelOp, Output};
 use engine::seq::Seq;
 use engine::time::{Instant, UnixTime};
-use engine::wire::{ControlMessage, Flags, SeqRange, encode_control};
+use engine::wire::{
+    Change, ControlMessage, EncodeOptions, Flags, SeqRange, Timeouts, WindowScales, encode_control,
+    encode_flow,
+};
 use engine::{Engine, Seed};
 use proptest::prelude::*;
 
@@ -86,6 +90,27 @@ fn control_message() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// A message about one of a few flows.
+fn flow_message() -> impl Strategy<Value = Vec<u8>> {
+    let change = prop_oneof![Just(Change::New), Just(Change::Update), Just(Change::Delete)];
+    (change, 0..12_u16, 0..20_u32).prop_map(|(change, port, seq)| {
+        let options = EncodeOptions {
+            timeouts: Timeouts::Send,
+            window_scales: WindowScales::Omit,
+        };
+        let mut bytes = Vec::new();
+        encode_flow(
+            &mut bytes,
+            change,
+            Flags::NONE,
+            Seq(500 + seq),
+            &tcp(port),
+            options,
+        );
+        bytes
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (event_kind(), 0..12_u16).prop_map(|(kind, port)| Step::Event(kind, port)),
@@ -93,6 +118,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(kind, master, port)| Step::Expect(kind, master, port)),
         1 => request().prop_map(Step::Request),
         3 => control_message().prop_map(Step::Peer),
+        2 => flow_message().prop_map(Step::Peer),
         1 => prop::collection::vec(any::<u8>(), 0..60).prop_map(Step::Peer),
         1 => Just(Step::Overrun),
     ]
@@ -110,7 +136,20 @@ fn modes() -> impl Strategy<Value = Config> {
         ..FTFW
     };
     let modes = prop_oneof![Just(ftfw()), Just(config(Mode::Ftfw(small))), Just(notrack())];
-    prop_oneof![modes.clone(), modes.prop_map(expecting)]
+    let injecting = |config| Config {
+        peer_flows: PeerFlows::Injected,
+        ..config
+    };
+    let polling = |config| Config {
+        poll_period: Some(Duration::from_secs(2)),
+        ..config
+    };
+    prop_oneof![
+        modes.clone(),
+        modes.clone().prop_map(expecting),
+        modes.clone().prop_map(injecting),
+        modes.prop_map(polling)
+    ]
 }
 
 /// Drives an engine through a history and returns all it asked for, each with its time.

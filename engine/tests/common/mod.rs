@@ -21,7 +21,7 @@ use engine::input::{
     Channel, ClientEvent, ClientId, EventKind, Input, KernelInput, LinkEvent, LinkState, Origin, Request,
     RequestFailure, Table,
 };
-use engine::output::{Batch, KernelOp, Output, Reply};
+use engine::output::{Batch, FlowRequest, KernelOp, Output, Reply};
 use engine::time::{Instant, UnixTime};
 use engine::wire::{self, Change, Content, Flags};
 use engine::{Engine, Seed};
@@ -439,6 +439,11 @@ impl World {
     }
 
     fn carry_out_batch(&mut self, side: Side, batch: Batch) {
+        // Of these no report tells.
+        if batch.keeps_listening {
+            let asked: Vec<_> = batch.requests.iter().map(describe_request).collect();
+            self.tell(side, &format!("asks its kernel: {}", asked.join(", ")));
+        }
         let mut failures = Vec::new();
         let mut answers = Vec::new();
         for (index, request) in batch.requests.iter().enumerate() {
@@ -524,6 +529,19 @@ pub(crate) fn peer_on(channel: Channel, payload: &[u8]) -> Input<'_> {
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         payload,
     }
+}
+
+/// Tells what the kernel is asked for.
+fn describe_request(request: &FlowRequest) -> String {
+    let (what, orig) = match request {
+        FlowRequest::Create(flow) => ("create", flow.orig),
+        FlowRequest::Update(flow) => ("update", flow.orig),
+        FlowRequest::Delete(name) => ("delete", name.orig),
+        FlowRequest::Get(name) => ("get", name.orig),
+        FlowRequest::Expectation(_) => return "an expectation".to_owned(),
+    };
+    let (src, _) = orig.ports().unwrap_or_default();
+    format!("{what}({src})")
 }
 
 /// Tells what is in a datagram.
