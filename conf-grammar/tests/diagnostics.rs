@@ -1,6 +1,6 @@
 //! Diagnostics as a person reads them.
 
-use conf_grammar::{parse, render};
+use conf_grammar::{Code, parse, render};
 
 /// Wraps clauses into a file that has everything else.
 const GENERAL: &str = "General {\n\tUNIX {\n\t\tPath /run/conntrackd.ctl\n\t}\n}\n";
@@ -39,6 +39,14 @@ fn in_sync(clauses: &str) -> String {
 
 fn in_general(clauses: &str) -> String {
     rendered(format!("{GENERAL}Stats {{ }}\nGeneral {{\n{clauses}}}\n"))
+}
+
+/// The help of the finding with this code.
+fn help(source: &str, code: Code) -> String {
+    let diagnostics = parse("conntrackd.conf", source.as_bytes()).diagnostics;
+    let found = diagnostics.iter().find(|diagnostic| diagnostic.code == code);
+    let found = found.unwrap_or_else(|| panic!("no {code} in {diagnostics:?}"));
+    found.help.clone().unwrap_or_default()
 }
 
 #[test]
@@ -229,4 +237,26 @@ fn colours_are_all_that_the_styled_text_has_beside_the_plain_one() {
         plain.push_str(text);
     }
     assert_eq!(plain, render(&outcome.diagnostics, name, source));
+}
+
+#[test]
+fn a_misspelt_protocol_gets_a_suggestion_in_the_letters_it_was_written_in() {
+    let help = |word: &str| {
+        let source = format!("Stats {{ }} General {{ Filter {{ Protocol Accept {{ {word} }} }} }}");
+        help(&source, Code::UnknownProtocol)
+    };
+    assert_eq!(help("TPC"), "did you mean `TCP`?");
+    assert_eq!(help("UPD"), "did you mean `UDP`?");
+    assert_eq!(help("SCPT"), "did you mean `SCTP`?");
+    assert_eq!(help("tpc"), "did you mean `tcp`?");
+}
+
+#[test]
+fn the_name_that_the_kernel_gives_a_state_leads_to_that_of_the_file() {
+    let help = |word: &str| {
+        let source = format!("Stats {{ }} General {{ Filter {{ State Accept {{ {word} for TCP }} }} }}");
+        help(&source, Code::UnknownState)
+    };
+    assert_eq!(help("SYN_SENT2"), "what the kernel calls so is `LISTEN` here");
+    assert_eq!(help("SYN_SNT"), "did you mean `SYN_SENT`?");
 }

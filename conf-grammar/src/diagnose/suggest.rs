@@ -6,8 +6,8 @@ const WORD_MAX: usize = 48;
 /// Returns the candidate that `word` was probably meant to be.
 ///
 /// A candidate fits when it is equal without regard to case, `_` and `-`, or when the edit distance
-/// is at most a third of the word's length (but one edit is always allowed). Of two at the same distance
-/// the one that only lacks letters in `word` is taken.
+/// is at most a third of the word's length (but one edit is always allowed). Capitals never count. Of two
+/// at the same distance the one that only lacks letters in `word` is taken.
 pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > WORD_MAX || word.len() < 2 {
         return None;
@@ -39,13 +39,15 @@ fn bare(word: &str) -> String {
 /// Whether `word` is `candidate` without some of its letters.
 fn lacks_letters(word: &str, candidate: &str) -> bool {
     let mut rest = candidate.chars();
-    word.chars().all(|letter| rest.any(|other| other == letter))
+    word.chars()
+        .all(|letter| rest.any(|other| other.eq_ignore_ascii_case(&letter)))
 }
 
-/// Damerau-Levenshtein distance (restricted: no substring is edited twice).
+/// Damerau-Levenshtein distance without regard to case (restricted: no substring is edited twice).
 fn distance(from: &str, to: &str) -> usize {
-    let from: Vec<char> = from.chars().collect();
-    let to: Vec<char> = to.chars().collect();
+    let letters = |word: &str| word.chars().map(|c| c.to_ascii_lowercase()).collect();
+    let from: Vec<char> = letters(from);
+    let to: Vec<char> = letters(to);
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=to.len()).collect();
     for (i, &a) in from.iter().enumerate() {
@@ -79,6 +81,12 @@ mod tests {
     fn case_dashes_and_underscores_do_not_count() {
         assert_eq!(closest("FT-FW", ["ALARM", "FTFW"]), Some("FTFW"));
         assert_eq!(closest("lock_file", ["LogFile", "LockFile"]), Some("LockFile"));
+    }
+
+    #[test]
+    fn a_slip_in_capitals_is_compared_with_small_letters() {
+        assert_eq!(closest("TPC", ["udp", "tcp"]), Some("tcp"));
+        assert_eq!(closest("hashsizze", ["HashLimit", "HashSize"]), Some("HashSize"));
     }
 
     #[test]

@@ -294,6 +294,9 @@ impl<'a> Argument<'a> {
         };
         Err(match (suggestion, number) {
             (Some(name), Some(_)) => diagnostic.with_help(format!("write the name, `{name}`")),
+            (Some(name), None) if text.chars().all(|c| c.is_ascii_uppercase()) => {
+                did_you_mean(diagnostic, &name.to_ascii_uppercase())
+            }
             (Some(name), None) => did_you_mean(diagnostic, name),
             (None, Some(_)) => diagnostic.with_help("protocols are given by name"),
             (None, None) => diagnostic,
@@ -346,6 +349,9 @@ impl<'a> Argument<'a> {
             return Ok(Value::State(*state));
         }
         let diagnostic = self.error(Code::UnknownState, format!("unknown TCP state {}", echo(text)));
+        if text.eq_ignore_ascii_case("SYN_SENT2") {
+            return Err(diagnostic.with_help("what the kernel calls so is `LISTEN` here"));
+        }
         Err(suggest(
             diagnostic,
             text,
