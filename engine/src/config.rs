@@ -107,6 +107,8 @@ pub enum Mode {
     Notrack(NotrackConfig),
     /// Acknowledged.
     Ftfw(FtfwConfig),
+    /// Told again from time to time.
+    Alarm(AlarmConfig),
 }
 
 impl Mode {
@@ -116,6 +118,7 @@ impl Mode {
         match self {
             Self::Notrack(config) => config.startup_resync,
             Self::Ftfw(config) => config.startup_resync,
+            Self::Alarm(_) => StartupResync::Off,
         }
     }
 }
@@ -136,6 +139,15 @@ pub struct FtfwConfig {
     pub resend_queue_len_max: NonZeroU32,
     /// Whether a resync is requested at start.
     pub startup_resync: StartupResync,
+}
+
+/// What ALARM is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlarmConfig {
+    /// A flow is told again within so many seconds and one more after its last change (`RefreshTime`).
+    pub refresh_secs: NonZeroU32,
+    /// Seconds after which a flow of the peer ends if nothing is heard of it (`CacheTimeout`).
+    pub cache_timeout_secs: NonZeroU32,
 }
 
 /// Whether a resync is requested at start (`StartupResync`).

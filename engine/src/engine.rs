@@ -8,7 +8,7 @@ mod requests;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::cache::{ExternalCache, HashKey, InternalCache};
+use crate::cache::{Deadlines, ExternalCache, HashKey, InternalCache};
 use crate::channels::Channels;
 use crate::config::{Config, Mode, PeerFlows, StartupResync, TcpWindowTracking};
 use crate::input::{Channel, ClientEvent, ClientId, Input, LinkEvent, Table};
@@ -87,19 +87,14 @@ impl Engine {
     /// The driver must have subscribed to the kernel's events before it carries that out.
     #[must_use]
     pub fn new(config: Config, seed: Seed, wall: UnixTime, now: Instant) -> Self {
-        let hash_key = |purpose| {
-            let mut rng = seed.stream(purpose);
-            HashKey(rng.next_u64(), rng.next_u64())
-        };
+        let (internal, external) = caches(&config, seed);
         let channels = Channels::new(&config);
         let mut engine = Self {
             wall_at_start: wall,
             start: now,
             now,
-            internal: InternalCache::new(config.cache_len_max, hash_key(Purpose::InternalIndex))
-                .with_room_for(config.cache_len_expected),
-            external: ExternalCache::new(config.cache_len_max, hash_key(Purpose::ExternalIndex))
-                .with_room_for(config.cache_len_expected),
+            internal,
+            external,
             sync: Sync::new(config.mode),
             bulk: Bulk::default(),
             transmitter: Transmitter::new(wall, encode_options(&config), channels.payload_len_max()),
@@ -116,7 +111,7 @@ impl Engine {
                 PeerFlows::Cached => None,
                 PeerFlows::Injected => Some(Inject::new(
                     config.cache_len_max,
-                    hash_key(Purpose::ExternalIndex),
+                    hash_key(seed, Purpose::ExternalIndex),
                 )),
             },
             dumps: CacheDumps::default(),
@@ -133,7 +128,7 @@ impl Engine {
             is_starting: true,
             config,
         };
-        engine.timers.arm(Timer::Alive, now.saturating_add(ALIVE_PERIOD));
+        engine.arm_alive();
         if matches!(engine.config.mode, Mode::Ftfw(_)) {
             engine
                 .timers
@@ -204,8 +199,7 @@ impl Engine {
         let payload = self
             .transmitter
             .next_datagram(&mut self.sync, &mut self.internal, self.now)?;
-        self.timers
-            .arm(Timer::Alive, self.now.saturating_add(ALIVE_PERIOD));
+        self.arm_alive();
         self.report_resend_overflow();
         self.out.push(Output::Send(self.channels.current(), payload));
         self.out.pop()
@@ -216,15 +210,17 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         let bulk = self.bulk.deadline().map(|at| (at, Timer::Bulk));
         let sweep = self.peer.sweep_deadline().map(|at| (at, Timer::Sweep));
-        [self.timers.next(), bulk, sweep].into_iter().flatten().min()
+        let refresh = self.internal.refresh_deadline().map(|at| (at, Timer::Refresh));
+        let expiry = self.external.expiry_deadline().map(|at| (at, Timer::Expiry));
+        let deadlines = [self.timers.next(), bulk, sweep, refresh, expiry];
+        deadlines.into_iter().flatten().min()
     }
 
     fn handle_timer(&mut self, timer: Timer) {
         match timer {
             Timer::Alive => {
                 self.sync.alive();
-                self.timers
-                    .arm(Timer::Alive, self.now.saturating_add(ALIVE_PERIOD));
+                self.arm_alive();
             }
             Timer::StaleResend => {
                 let len_max = self.config.limits.bulk_turn_len_max.get();
@@ -251,6 +247,14 @@ impl Engine {
             Timer::Sweep => {
                 let len_max = self.config.limits.bulk_turn_len_max.get();
                 self.peer.sweep(&self.sync, &mut self.external, len_max, self.now);
+            }
+            Timer::Refresh => {
+                let len_max = self.config.limits.bulk_turn_len_max.get();
+                self.sync.refresh(len_max, &mut self.internal, self.now);
+            }
+            Timer::Expiry => {
+                let len_max = self.config.limits.bulk_turn_len_max.get();
+                self.external.expire(len_max, self.now);
             }
             Timer::Purge => self.purge(),
             Timer::ReadBack => self.read_flows_back(),
@@ -308,7 +312,19 @@ impl Engine {
         self.inject_told();
     }
 
+    /// Sets the deadline of the next sign of life, in modes that give one.
+    fn arm_alive(&mut self) {
+        if self.sync.has_control() {
+            self.timers
+                .arm(Timer::Alive, self.now.saturating_add(ALIVE_PERIOD));
+        }
+    }
+
+    /// Begins a bulk, in modes that have them: where flows are refreshed nobody needs one.
     fn start_bulk(&mut self, cause: BulkCause) {
+        if !self.sync.has_control() {
+            return;
+        }
         let begins = self.bulk.start(self.now);
         match cause {
             BulkCause::PeerAsked => self.out.report(Report::PeerRequestedResync),
@@ -408,4 +424,25 @@ fn encode_options(config: &Config) -> EncodeOptions {
             TcpWindowTracking::Off => WindowScales::Omit,
         },
     }
+}
+
+/// Returns the key of an index.
+fn hash_key(seed: Seed, purpose: Purpose) -> HashKey {
+    let mut rng = seed.stream(purpose);
+    HashKey(rng.next_u64(), rng.next_u64())
+}
+
+/// Returns the caches of a node that starts, with the deadlines that its mode gives their entries.
+fn caches(config: &Config, seed: Seed) -> (InternalCache, ExternalCache) {
+    let mut internal = InternalCache::new(config.cache_len_max, hash_key(seed, Purpose::InternalIndex))
+        .with_room_for(config.cache_len_expected);
+    let mut external = ExternalCache::new(config.cache_len_max, hash_key(seed, Purpose::ExternalIndex))
+        .with_room_for(config.cache_len_expected);
+    if let Mode::Alarm(alarm) = config.mode {
+        let refreshes = |purpose| Deadlines::of_refreshes(alarm.refresh_secs, seed.stream(purpose));
+        let expiries = || Deadlines::of_expiries(alarm.cache_timeout_secs);
+        internal = internal.with_refreshes(refreshes(Purpose::Refresh), refreshes(Purpose::ExpectRefresh));
+        external = external.with_expiries(expiries(), expiries());
+    }
+    (internal, external)
 }

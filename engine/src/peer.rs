@@ -158,7 +158,7 @@ impl Peer {
             inject.tell(kind, &decoded.flow, cx.config, cx.out, cx.now);
             return Ok(());
         }
-        let applied = cx.external.apply(kind, &decoded.flow, cx.now.whole_secs());
+        let applied = cx.external.apply(kind, &decoded.flow, cx.now);
         self.note_applied(applied, "external", cx);
         Ok(())
     }
@@ -173,10 +173,7 @@ impl Peer {
         let decoded = wire::decode_expectation(message.body, message.body_offset())?;
         self.count_unknown(decoded.unknown_attributes);
         if cx.config.expectations.is_on() {
-            let now_secs = cx.now.whole_secs();
-            let applied = cx
-                .external
-                .apply_expectation(kind, &decoded.expectation, now_secs);
+            let applied = cx.external.apply_expectation(kind, &decoded.expectation, cx.now);
             self.note_applied(applied, "external expectation", cx);
         }
         Ok(())

@@ -13,6 +13,10 @@ pub(crate) enum Purpose {
     InternalIndex,
     /// Key of the external cache's index.
     ExternalIndex,
+    /// When flows are told again.
+    Refresh,
+    /// When expectations are told again.
+    ExpectRefresh,
 }
 
 /// A stream of random numbers (SplitMix64).
@@ -25,6 +29,8 @@ impl Seed {
         let number = match purpose {
             Purpose::InternalIndex => 1,
             Purpose::ExternalIndex => 2,
+            Purpose::Refresh => 3,
+            Purpose::ExpectRefresh => 4,
         };
         let mut rng = Rng(self.0 ^ (number << 56));
         Rng(rng.next_u64())

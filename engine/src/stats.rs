@@ -52,6 +52,8 @@ pub struct CacheStats {
     pub updated: u64,
     /// Entries that died or were removed.
     pub destroyed: u64,
+    /// Those of them of which nothing was heard for too long.
+    pub expired: u64,
 }
 
 /// What became of the flows that the peer told, where they go into the kernel at once.

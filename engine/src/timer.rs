@@ -13,6 +13,10 @@ pub enum Timer {
     Bulk,
     /// Flows that a restarted peer has not named are dropped.
     Sweep,
+    /// Flows are told again.
+    Refresh,
+    /// Flows of the peer of which nothing was heard for long end.
+    Expiry,
     /// The kernel's table is emptied, as `-t` has asked.
     Purge,
     /// The kernel's table is read again after events were lost.
@@ -80,7 +84,7 @@ impl Timers {
         self.deadline(timer).is_some_and(|deadline| deadline.is_some())
     }
 
-    /// Returns the place of a deadline; bulks and sweeps keep their own.
+    /// Returns the place of a deadline; bulks, sweeps and caches keep their own.
     fn deadline(&mut self, timer: Timer) -> Option<&mut Option<Instant>> {
         match timer {
             Timer::Alive => Some(&mut self.alive),
@@ -90,7 +94,7 @@ impl Timers {
             Timer::Reconcile => Some(&mut self.reconcile),
             Timer::ReadBack => Some(&mut self.read_back),
             Timer::Links => Some(&mut self.links),
-            Timer::Bulk | Timer::Sweep => None,
+            Timer::Bulk | Timer::Sweep | Timer::Refresh | Timer::Expiry => None,
         }
     }
 }

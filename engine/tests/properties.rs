@@ -3,11 +3,14 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
+use std::rc::Rc;
 use std::time::Duration;
 
-use common::{FTFW, Side, World, config, expecting, ftfw, ftp, notrack, peer, tcp};
-use engine::config::{Config, FtfwConfig, Mode, PeerFlows};
+use common::{FTFW, Side, World, alarm, config, expecting, ftfw, ftp, notrack, peer, tcp};
+use engine::config::{Config, FtfwConfig, Limits, Mode, PeerFlows};
 use engine::input::{
     CacheName, ClientId, DumpFormat, EventKind, Input, KernelInput, LinkEvent, Origin, Request, StatsTopic,
     Table,
@@ -129,6 +132,14 @@ fn history() -> impl Strategy<Value = Vec<(u64, Step)>> {
     prop::collection::vec((0..1_500_u64, step()), 0..40)
 }
 
+/// Turns of one flow.
+const TINY: Limits = Limits {
+    batch_len_max: NonZeroU16::MIN,
+    bulk_turn_len_max: NonZeroU16::MIN,
+    reply_part_len: 1,
+    dump_tombstones_max: 1,
+};
+
 fn modes() -> impl Strategy<Value = Config> {
     let small = FtfwConfig {
         ack_window: 3.try_into().unwrap(),
@@ -136,6 +147,13 @@ fn modes() -> impl Strategy<Value = Config> {
         ..FTFW
     };
     let modes = prop_oneof![Just(ftfw()), Just(config(Mode::Ftfw(small))), Just(notrack())];
+    let alarms = prop_oneof![
+        Just(alarm()),
+        Just(Config {
+            limits: TINY,
+            ..alarm()
+        }),
+    ];
     let injecting = |config| Config {
         peer_flows: PeerFlows::Injected,
         ..config
@@ -148,7 +166,9 @@ fn modes() -> impl Strategy<Value = Config> {
         modes.clone(),
         modes.clone().prop_map(expecting),
         modes.clone().prop_map(injecting),
-        modes.prop_map(polling)
+        modes.prop_map(polling),
+        alarms.clone(),
+        alarms.prop_map(expecting),
     ]
 }
 
@@ -239,6 +259,8 @@ enum Scene {
     Expect(EventKind, u16, u16),
     Restart(Side),
     Pass(u64),
+    /// A datagram that A sent long ago comes to B, once more or for the first time.
+    Late(usize),
 }
 
 fn scene() -> impl Strategy<Value = Scene> {
@@ -251,11 +273,23 @@ fn scene() -> impl Strategy<Value = Scene> {
     ]
 }
 
+/// The same on a link that also doubles and delays datagrams.
+fn scene_on_a_wild_link() -> impl Strategy<Value = Scene> {
+    prop_oneof![4 => scene(), 1 => (0..200_usize).prop_map(Scene::Late)]
+}
+
 /// Plays scenes while datagrams are lost as `losses` says; what the kernel of A cannot do is left out.
 fn play(config: &Config, scenes: &[Scene], losses: &[bool]) -> World {
     let mut world = World::new(config.clone());
     let mut losses: Vec<bool> = losses.iter().rev().copied().collect();
-    world.lose(move |_, _| losses.pop().unwrap_or(false));
+    let sent = Rc::new(RefCell::new(Vec::new()));
+    let record = Rc::clone(&sent);
+    world.lose(move |from, payload| {
+        if from == Side::A {
+            record.borrow_mut().push(payload.to_vec());
+        }
+        losses.pop().unwrap_or(false)
+    });
     for scene in scenes {
         match scene {
             Scene::Kernel(kind, port) => {
@@ -282,6 +316,12 @@ fn play(config: &Config, scenes: &[Scene], losses: &[bool]) -> World {
                 world.start(*side, config.clone());
             }
             Scene::Pass(millis) => world.advance(*millis),
+            Scene::Late(nth) => {
+                let late = sent.borrow().get(*nth).cloned();
+                if let Some(payload) = late {
+                    world.datagram(Side::B, &payload);
+                }
+            }
         }
     }
     world
@@ -329,5 +369,26 @@ proptest! {
             .map(|tuple| tuple.ports().unwrap().1).collect();
         let external = numbers("dport=", &world.dump_table(Side::B, CacheName::External, Table::Expectations));
         prop_assert_eq!(kernel, external, "{}", world.take_trace());
+    }
+
+    /// The limit is the one that the two times give: a flow that lives is told again in 3.2 s at the
+    /// most, and one of which B hears nothing ends 5.2 s after its last message at the latest.
+    #[test]
+    fn alarm_converges_within_a_refresh_and_an_expiry_once_nothing_is_lost(
+        scenes in prop::collection::vec(scene_on_a_wild_link(), 0..60),
+        losses in prop::collection::vec(prop::bool::weighted(0.3), 0..200),
+    ) {
+        let mut world = play(&expecting(alarm()), &scenes, &losses);
+        world.heal();
+        world.advance(3_200 + 5_200);
+        let kernel: BTreeSet<u16> = world.kernels[&Side::A].flows.keys()
+            .map(|(tuple, _)| tuple.ports().unwrap().0).collect();
+        let external = ports(&world.dump(Side::B, CacheName::External));
+        prop_assert_eq!(kernel, external, "{}", world.take_trace());
+        let kernel: BTreeSet<u16> = world.kernels[&Side::A].expectations.keys()
+            .map(|tuple| tuple.ports().unwrap().1).collect();
+        let external = numbers("dport=", &world.dump_table(Side::B, CacheName::External, Table::Expectations));
+        prop_assert_eq!(kernel, external, "{}", world.take_trace());
+        prop_assert!(world.dump(Side::A, CacheName::External).is_empty());
     }
 }

@@ -5,8 +5,9 @@ use core::num::NonZeroU32;
 use crate::flow::{Expectation, Flow};
 use crate::input::EventKind;
 use crate::stats::CacheStats;
+use crate::time::Instant;
 
-use super::{CacheFull, ExpectId, ExternalExpectations, FlowCache, FlowId, FlowKey, HashKey};
+use super::{CacheFull, Deadlines, ExpectId, ExternalExpectations, FlowCache, FlowId, FlowKey, HashKey};
 
 /// Flows of the peer.
 #[derive(Debug)]
@@ -38,6 +39,39 @@ impl ExternalCache {
         self
     }
 
+    /// Returns the same cache, whose entries end when nothing is heard of them for long.
+    #[must_use]
+    pub(crate) fn with_expiries(mut self, of_flows: Deadlines, of_expectations: Deadlines) -> Self {
+        self.table.set_deadlines(of_flows);
+        self.expectations.set_deadlines(of_expectations);
+        self
+    }
+
+    /// Returns when the next entry ends.
+    #[must_use]
+    pub(crate) fn expiry_deadline(&self) -> Option<Instant> {
+        let deadlines = [self.table.next_deadline(), self.expectations.next_deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Removes what has ended at `now`, `len_max` flows and as many expectations at the most; the
+    /// rest is left for the next turn.
+    pub(crate) fn expire(&mut self, len_max: u16, now: Instant) {
+        for _ in 0..len_max {
+            let Some(id) = self.table.pop_due(now) else { break };
+            self.remove(id);
+            self.stats.expired = self.stats.expired.wrapping_add(1);
+        }
+        self.table.end_turn(now);
+        self.expectations.expire(len_max, now);
+    }
+
+    /// Returns the seconds until a flow of which nothing is heard ends, `None` if it does not.
+    #[must_use]
+    pub(crate) fn left_secs(&self, id: FlowId, now_secs: u32) -> Option<u32> {
+        self.table.left_secs(id, now_secs)
+    }
+
     /// Applies a message of the peer.
     ///
     /// A message tells all of a flow, an update too: what it lacks the flow has not, even if an
@@ -47,7 +81,7 @@ impl ExternalCache {
     ///
     /// # Errors
     /// [`CacheFull`] if there is no room for it.
-    pub fn apply(&mut self, kind: EventKind, flow: &Flow, now_secs: u32) -> Result<bool, CacheFull> {
+    pub fn apply(&mut self, kind: EventKind, flow: &Flow, now: Instant) -> Result<bool, CacheFull> {
         let key = FlowKey::of(flow);
         let known = self.table.find(&key);
         let is_named_again = known.is_some_and(|id| self.is_of_past_generation(id));
@@ -59,22 +93,23 @@ impl ExternalCache {
                 }
                 return Ok(false);
             }
-            (EventKind::New | EventKind::Update, None) => self.insert(flow, now_secs)?,
+            (EventKind::New | EventKind::Update, None) => self.insert(flow, now)?,
             (EventKind::New, Some(id)) => {
-                self.table.replace(id, flow, now_secs);
+                self.table.replace(id, flow, now.whole_secs());
                 self.stats.created = self.stats.created.wrapping_add(1);
                 self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
                 id
             }
             (EventKind::Update, Some(id)) => {
                 let since_secs = self.since_secs(id);
-                self.table.replace(id, flow, now_secs);
+                self.table.replace(id, flow, now.whole_secs());
                 self.table.bookkeeping_mut(id).since_secs = since_secs;
                 self.stats.updated = self.stats.updated.wrapping_add(1);
                 id
             }
         };
         self.table.bookkeeping_mut(id).generation = self.generation;
+        self.table.arm(id, now);
         Ok(is_named_again)
     }
 
@@ -86,14 +121,13 @@ impl ExternalCache {
         &mut self,
         kind: EventKind,
         expectation: &Expectation,
-        now_secs: u32,
+        now: Instant,
     ) -> Result<bool, CacheFull> {
-        self.expectations
-            .apply(kind, expectation, self.generation, now_secs)
+        self.expectations.apply(kind, expectation, self.generation, now)
     }
 
-    fn insert(&mut self, flow: &Flow, now_secs: u32) -> Result<FlowId, CacheFull> {
-        let inserted = self.table.insert(flow, now_secs);
+    fn insert(&mut self, flow: &Flow, now: Instant) -> Result<FlowId, CacheFull> {
+        let inserted = self.table.insert(flow, now.whole_secs());
         let counter = match inserted {
             Ok(_) => &mut self.stats.created,
             Err(_) => &mut self.stats.create_failed_full,

@@ -6,8 +6,11 @@ use crate::flow::{Flow, ProtoState};
 use crate::input::EventKind;
 use crate::output::FlowName;
 use crate::stats::{CacheStats, TrafficStats};
+use crate::time::Instant;
 
-use super::{FlowCache, FlowId, FlowKey, HashKey, InternalExpectations, Liveness, NodeId};
+use super::{
+    Deadlines, ExpectId, FlowCache, FlowId, FlowKey, HashKey, InternalExpectations, Liveness, NodeId,
+};
 
 /// What an event did to the internal cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,39 @@ impl InternalCache {
         self
     }
 
+    /// Returns the same cache, whose entries are told again when their refresh is due.
+    #[must_use]
+    pub(crate) fn with_refreshes(mut self, of_flows: Deadlines, of_expectations: Deadlines) -> Self {
+        self.table.set_deadlines(of_flows);
+        self.expectations.set_deadlines(of_expectations);
+        self
+    }
+
+    /// Returns when the next refresh is due.
+    #[must_use]
+    pub(crate) fn refresh_deadline(&self) -> Option<Instant> {
+        let deadlines = [self.table.next_deadline(), self.expectations.next_deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Takes the next flow whose refresh is due at `now`, and sets its next one.
+    pub(crate) fn next_refresh(&mut self, now: Instant) -> Option<FlowId> {
+        let id = self.table.pop_due(now)?;
+        self.table.arm(id, now);
+        Some(id)
+    }
+
+    /// Takes the next expectation whose refresh is due in the same way.
+    pub(crate) fn next_expectation_refresh(&mut self, now: Instant) -> Option<ExpectId> {
+        self.expectations.next_refresh(now)
+    }
+
+    /// Puts off the refreshes that are due and were not taken to the next turn.
+    pub(crate) fn end_refresh_turn(&mut self, now: Instant) {
+        self.table.end_turn(now);
+        self.expectations.end_turn(now);
+    }
+
     /// Applies an event of the kernel.
     ///
     /// ```text
@@ -72,16 +108,16 @@ impl InternalCache {
     ///
     /// An update with another identifier is about another flow with the same tuple, of whose
     /// beginning no event came: it replaces.
-    pub fn apply(&mut self, kind: EventKind, flow: &Flow, now_secs: u32) -> Change {
+    pub fn apply(&mut self, kind: EventKind, flow: &Flow, now: Instant) -> Change {
         let known = self.table.find(&FlowKey::of(flow));
         match (kind, known) {
             (EventKind::Destroy, None) => Change::Nothing,
             (EventKind::Destroy, Some(id)) => self.die(id, flow),
-            (EventKind::New | EventKind::Update, None) => self.insert(flow, now_secs),
+            (EventKind::New | EventKind::Update, None) => self.insert(flow, now),
             (EventKind::Update, Some(id))
                 if self.liveness(id) != Liveness::Dead && !self.is_another(id, flow) =>
             {
-                self.merge(id, flow, now_secs);
+                self.merge(id, flow, now);
                 Change::Flow(id)
             }
             (EventKind::New | EventKind::Update, Some(id)) => {
@@ -89,7 +125,8 @@ impl InternalCache {
                     self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
                 }
                 self.stats.created = self.stats.created.wrapping_add(1);
-                self.table.replace(id, flow, now_secs);
+                self.table.replace(id, flow, now.whole_secs());
+                self.table.arm(id, now);
                 Change::Flow(id)
             }
         }
@@ -99,12 +136,12 @@ impl InternalCache {
     ///
     /// A flow without an identifier is one that we put into the kernel, and the kernel has not spoken
     /// of it since: what it adds to the flow is no news.
-    pub fn apply_dumped(&mut self, flow: &Flow, no_news: NoNews, now_secs: u32) -> (Change, bool) {
+    pub fn apply_dumped(&mut self, flow: &Flow, no_news: NoNews, now: Instant) -> (Change, bool) {
         let Some(id) = self.table.find(&FlowKey::of(flow)) else {
-            return (self.insert(flow, now_secs), true);
+            return (self.insert(flow, now), true);
         };
         if self.liveness(id) == Liveness::Dead || self.is_another(id, flow) {
-            return (self.apply(EventKind::New, flow, now_secs), true);
+            return (self.apply(EventKind::New, flow, now), true);
         }
         let before = self.table.flow(id);
         let mut after = before.clone();
@@ -116,14 +153,15 @@ impl InternalCache {
         }
         let is_same = before == after;
         if !is_same || no_news == NoNews::Merge {
-            self.merge(id, flow, now_secs);
+            self.merge(id, flow, now);
         }
         (Change::Flow(id), before.id.is_some() && !is_same)
     }
 
-    fn insert(&mut self, flow: &Flow, now_secs: u32) -> Change {
-        match self.table.insert(flow, now_secs) {
+    fn insert(&mut self, flow: &Flow, now: Instant) -> Change {
+        match self.table.insert(flow, now.whole_secs()) {
             Ok(id) => {
+                self.table.arm(id, now);
                 self.stats.created = self.stats.created.wrapping_add(1);
                 Change::Flow(id)
             }
@@ -141,8 +179,9 @@ impl InternalCache {
         known.zip(flow.id).is_some_and(|(known, told)| known != told)
     }
 
-    fn merge(&mut self, id: FlowId, flow: &Flow, now_secs: u32) {
-        self.table.merge(id, flow, now_secs);
+    fn merge(&mut self, id: FlowId, flow: &Flow, now: Instant) {
+        self.table.merge(id, flow, now.whole_secs());
+        self.table.arm(id, now);
         self.stats.updated = self.stats.updated.wrapping_add(1);
     }
 
@@ -294,6 +333,8 @@ mod tests {
     use crate::testing::tcp;
 
     const LEN_MAX: NonZeroU32 = NonZeroU32::new(3).unwrap();
+    const SECOND_10: Instant = Instant::from_millis(10_000);
+    const SECOND_20: Instant = Instant::from_millis(20_000);
 
     /// Brings flow 1 into a state: `None` for unknown.
     fn cache_with(state: Option<Liveness>) -> InternalCache {
@@ -305,7 +346,7 @@ mod tests {
             Some(Liveness::Dead) => &[EventKind::New, EventKind::Destroy],
         };
         for kind in events {
-            cache.apply(*kind, &tcp(1, TcpState::SYN_SENT), 10);
+            cache.apply(*kind, &tcp(1, TcpState::SYN_SENT), SECOND_10);
         }
         cache
     }
@@ -331,7 +372,7 @@ mod tests {
         for (state, kind, want, is_told) in table {
             let mut cache = cache_with(state);
             let flow = tcp(1, TcpState::ESTABLISHED);
-            let change = cache.apply(kind, &flow, 20);
+            let change = cache.apply(kind, &flow, SECOND_20);
             let context = alloc::format!("{state:?} × {kind:?}");
             assert_eq!(
                 matches!(change, Change::Flow(_)),
@@ -349,12 +390,12 @@ mod tests {
         let mut cache = cache_with(None);
         for port in 1..=3 {
             assert!(matches!(
-                cache.apply(EventKind::New, &tcp(port, TcpState::NONE), 0),
+                cache.apply(EventKind::New, &tcp(port, TcpState::NONE), Instant::START),
                 Change::Flow(_)
             ));
         }
         assert_eq!(
-            cache.apply(EventKind::New, &tcp(4, TcpState::NONE), 0),
+            cache.apply(EventKind::New, &tcp(4, TcpState::NONE), Instant::START),
             Change::Full
         );
         let stats = cache.stats();
@@ -373,8 +414,8 @@ mod tests {
             packets: 1,
             bytes: u64::from(u32::MAX),
         });
-        cache.apply(EventKind::Destroy, &end, 0);
-        cache.apply(EventKind::Destroy, &end, 0);
+        cache.apply(EventKind::Destroy, &end, Instant::START);
+        cache.apply(EventKind::Destroy, &end, Instant::START);
         assert_eq!(
             cache.traffic(),
             TrafficStats {
@@ -392,23 +433,23 @@ mod tests {
             timeout_secs: Some(timeout_secs),
             ..tcp(1, state)
         };
-        cache.apply(EventKind::New, &dumped(TcpState::SYN_SENT, 9), 10);
+        cache.apply(EventKind::New, &dumped(TcpState::SYN_SENT, 9), SECOND_10);
         let updated = cache.stats().updated;
         assert!(
             !cache
-                .apply_dumped(&dumped(TcpState::SYN_SENT, 7), NoNews::Skip, 20)
+                .apply_dumped(&dumped(TcpState::SYN_SENT, 7), NoNews::Skip, SECOND_20)
                 .1
         );
         assert_eq!(cache.stats().updated, updated, "a comparison is no update");
         assert!(
             !cache
-                .apply_dumped(&dumped(TcpState::SYN_SENT, 7), NoNews::Merge, 20)
+                .apply_dumped(&dumped(TcpState::SYN_SENT, 7), NoNews::Merge, SECOND_20)
                 .1
         );
         assert_eq!(cache.stats().updated, updated + 1);
         assert!(
             cache
-                .apply_dumped(&dumped(TcpState::ESTABLISHED, 7), NoNews::Skip, 20)
+                .apply_dumped(&dumped(TcpState::ESTABLISHED, 7), NoNews::Skip, SECOND_20)
                 .1
         );
     }
@@ -416,13 +457,13 @@ mod tests {
     #[test]
     fn what_the_kernel_adds_to_a_flow_of_ours_is_no_news() {
         let mut cache = cache_with(None);
-        cache.apply(EventKind::New, &tcp(1, TcpState::SYN_SENT), 10);
+        cache.apply(EventKind::New, &tcp(1, TcpState::SYN_SENT), SECOND_10);
         let mut dumped = tcp(1, TcpState::SYN_SENT);
         (dumped.id, dumped.mark) = (Some(77), Some(0));
-        assert!(!cache.apply_dumped(&dumped, NoNews::Skip, 20).1);
+        assert!(!cache.apply_dumped(&dumped, NoNews::Skip, SECOND_20).1);
         dumped.mark = Some(1);
         assert!(
-            cache.apply_dumped(&dumped, NoNews::Skip, 20).1,
+            cache.apply_dumped(&dumped, NoNews::Skip, SECOND_20).1,
             "the kernel has spoken of it before"
         );
     }

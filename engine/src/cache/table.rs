@@ -6,12 +6,14 @@ use core::num::NonZeroU32;
 use super::arena::{Arena, SlotId};
 use super::attrs::{Attr, AttrNodes};
 use super::bookkeeping::{Bookkeeping, Liveness};
+use super::deadlines::Deadlines;
 use super::entry::{Entry, PackedAddrs};
 use super::index::Index;
 use super::key::{FlowKey, HashKey, KeyHasher};
 use super::slot_set::SlotSet;
 use crate::flow::{Addrs, Flow, ProtoState, Synproxy};
 use crate::output::FlowName;
+use crate::time::Instant;
 
 /// The slot of a flow; it names another flow once that one is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +65,8 @@ pub struct FlowCache {
     occupied: SlotSet,
     /// Entries that are not dead.
     n_live: u32,
+    /// Of every entry that is not dead, in modes that have them.
+    deadlines: Option<Deadlines>,
 }
 
 const OCCUPIED: &str = "the slot of a FlowId is occupied: callers forget the ids of removed flows";
@@ -91,6 +95,7 @@ impl FlowCache {
             attrs: AttrNodes::new(),
             occupied: SlotSet::new(),
             n_live: 0,
+            deadlines: None,
         }
     }
 
@@ -173,6 +178,7 @@ impl FlowCache {
         }
         self.attrs.free(entry.attrs);
         self.occupied.remove(id.slot());
+        self.disarm(id);
         if entry.bookkeeping.is_live() {
             self.n_live = self.n_live.saturating_sub(1);
         }
@@ -220,6 +226,47 @@ impl FlowCache {
         self.set_liveness(id, Liveness::Dead);
     }
 
+    /// Gives every flow a deadline from here on; the table must be empty.
+    pub(crate) fn set_deadlines(&mut self, deadlines: Deadlines) {
+        self.deadlines = Some(deadlines);
+    }
+
+    /// Sets the deadline of a living flow anew, in modes that have one.
+    pub(crate) fn arm(&mut self, id: FlowId, now: Instant) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.arm(id.0, now);
+        }
+    }
+
+    fn disarm(&mut self, id: FlowId) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.cancel(id.0);
+        }
+    }
+
+    /// Takes the first flow that is due at `now`; it has no deadline until it is armed again or removed.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<FlowId> {
+        self.deadlines.as_mut()?.pop_due(now).map(FlowId)
+    }
+
+    /// Puts off what is due and was not taken to the next turn.
+    pub(crate) fn end_turn(&mut self, now: Instant) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.end_turn(now);
+        }
+    }
+
+    /// Returns the next deadline.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.as_ref()?.next()
+    }
+
+    /// Returns the seconds until a flow of which nothing is heard ends, `None` if it does not.
+    pub(crate) fn left_secs(&self, id: FlowId, now_secs: u32) -> Option<u32> {
+        let updated_secs = self.bookkeeping(id).updated_secs;
+        self.deadlines.as_ref()?.left_secs(updated_secs, now_secs)
+    }
+
     /// Returns the flow in the first occupied slot that is not below `slot`.
     ///
     /// Bulks, dumps and commits walk the table with it, a few flows a turn; flows that come and go
@@ -255,7 +302,12 @@ impl FlowCache {
 
     /// Removes all flows and gives their memory back.
     pub fn clear(&mut self) {
+        let mut deadlines = self.deadlines.take();
+        if let Some(deadlines) = &mut deadlines {
+            deadlines.clear();
+        }
         *self = Self::with_hasher(self.len_max, self.hasher);
+        self.deadlines = deadlines;
     }
 
     /// Returns the bytes that the table has allocated.
@@ -267,6 +319,7 @@ impl FlowCache {
             self.addrs6.memory_bytes(),
             self.attrs.memory_bytes(),
             self.occupied.memory_bytes(),
+            self.deadlines.as_ref().map_or(0, Deadlines::memory_bytes),
         ]
         .into_iter()
         .fold(0, usize::saturating_add)
@@ -286,6 +339,9 @@ impl FlowCache {
             "{n_entries} flows are over the limit"
         );
         assert_eq!(u32::try_from(self.index.len()), Ok(n_entries), "index and arena");
+        if let Some(deadlines) = &self.deadlines {
+            assert_eq!(deadlines.len(), self.n_live, "every living flow has a deadline");
+        }
         let stride = (n_entries / CHECKED_MAX).saturating_add(1);
         let (mut n_checked, mut n_live, mut n_addrs6, mut n_nodes) = (0_u32, 0_u32, 0_u32, 0_u32);
         let mut next = self.first_from(0);
@@ -297,6 +353,7 @@ impl FlowCache {
                 Some(id),
                 "the index finds the entry"
             );
+            self.check_deadline(id);
             n_checked = n_checked.saturating_add(1);
             n_live = n_live.saturating_add(u32::from(entry.bookkeeping.is_live()));
             n_addrs6 = n_addrs6.saturating_add(u32::from(matches!(entry.addrs, PackedAddrs::V6(_))));
@@ -328,12 +385,27 @@ impl FlowCache {
         Attr::for_each(news, |attr| attrs.set(list, attr));
     }
 
+    #[cfg(debug_assertions)]
+    fn check_deadline(&self, id: FlowId) {
+        if let Some(deadlines) = &self.deadlines {
+            let is_live = self.bookkeeping(id).is_live();
+            assert_eq!(
+                deadlines.is_armed(id.0),
+                is_live,
+                "the living alone have deadlines"
+            );
+        }
+    }
+
     fn set_liveness(&mut self, id: FlowId, liveness: Liveness) {
         let bookkeeping = self.bookkeeping_mut(id);
         let was_live = bookkeeping.is_live();
         bookkeeping.set_liveness(liveness);
         match (was_live, bookkeeping.is_live()) {
-            (true, false) => self.n_live = self.n_live.saturating_sub(1),
+            (true, false) => {
+                self.n_live = self.n_live.saturating_sub(1);
+                self.disarm(id);
+            }
             (false, true) => self.n_live = self.n_live.saturating_add(1),
             (true, true) | (false, false) => {}
         }

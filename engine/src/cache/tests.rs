@@ -9,6 +9,7 @@ use crate::flow::{
     Addrs, Flow, HelperName, L4Key, Labels, Nat, ProtoState, Protocol, SctpState, SeqAdj, SeqAdjPair, Status,
     Synproxy, Tcp, TcpState, Timestamps, Tuple,
 };
+use crate::time::Instant;
 
 const KEY: HashKey = HashKey(1, 2);
 
@@ -115,12 +116,14 @@ fn a_stored_flow_comes_back_whole() {
 }
 
 #[test]
-fn a_plain_flow_costs_at_most_128_bytes() {
-    // Behind a growth step of the index it costs most.
-    for n_flows in [100_000, 114_689] {
+fn a_plain_flow_costs_at_most_128_bytes_with_its_deadline() {
+    // Behind a growth step of the index, or of the wheel, it costs most.
+    for n_flows in [100_000, 114_689, 131_073] {
         let mut cache = cache(n_flows);
+        cache.set_deadlines(Deadlines::of_expiries(NonZeroU32::new(180).unwrap()));
         for n in 0..n_flows {
-            cache.insert(&plain(n), 0).unwrap();
+            let id = cache.insert(&plain(n), 0).unwrap();
+            cache.arm(id, Instant::START);
         }
         let bytes = cache.memory_bytes();
         assert!(

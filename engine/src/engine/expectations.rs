@@ -57,8 +57,8 @@ impl Engine {
     }
 
     fn apply_expectation(&mut self, kind: EventKind, origin: Origin, expectation: &Expectation) {
-        let now_secs = self.now.whole_secs();
-        match self.internal.expectations.apply(kind, expectation, now_secs) {
+        let now = self.now;
+        match self.internal.expectations.apply(kind, expectation, now) {
             ExpectChange::Expectation(id) => {
                 if kind != EventKind::Destroy {
                     self.expect_resync.saw(id, &mut self.internal);
@@ -88,8 +88,8 @@ impl Engine {
             return self.internal.expectations.hold(expectation);
         }
         let (internal, sync) = (&mut self.internal, &mut self.sync);
-        let now_secs = self.now.whole_secs();
-        if self.expect_resync.dumped(expectation, internal, sync, now_secs) == ExpectChange::Full {
+        let now = self.now;
+        if self.expect_resync.dumped(expectation, internal, sync, now) == ExpectChange::Full {
             self.report_expectations_full();
         }
     }

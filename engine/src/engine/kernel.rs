@@ -71,7 +71,7 @@ impl Engine {
             // What the peer told is its own.
             return;
         }
-        match self.internal.apply(kind, flow, self.now.whole_secs()) {
+        match self.internal.apply(kind, flow, self.now) {
             Change::Flow(id) => {
                 self.resync.saw(id, &mut self.internal);
                 match origin {
@@ -107,11 +107,11 @@ impl Engine {
     }
 
     fn read_back_answered(&mut self, index: usize, flow: &Flow) {
-        let (internal, sync, now_secs) = (&mut self.internal, &mut self.sync, self.now.whole_secs());
+        let (internal, sync, now) = (&mut self.internal, &mut self.sync, self.now);
         if self.config.filter.judge(flow) != Verdict::Kept {
             return self.read_back.unanswered(index, internal, sync);
         }
-        if let Some(id) = self.read_back.answer(index, flow, internal, sync, now_secs) {
+        if let Some(id) = self.read_back.answer(index, flow, internal, sync, now) {
             self.resync.saw(id, &mut self.internal);
         }
     }
@@ -134,10 +134,10 @@ impl Engine {
     fn handle_dumped(&mut self, dump: DumpId, flow: &Flow) {
         let verdict = self.config.filter.judge(flow);
         if self.resync.owns(dump) {
-            let now_secs = self.now.whole_secs();
+            let now = self.now;
             let (internal, sync) = (&mut self.internal, &mut self.sync);
             match verdict {
-                Verdict::Kept => match self.resync.dumped(flow, internal, sync, now_secs) {
+                Verdict::Kept => match self.resync.dumped(flow, internal, sync, now) {
                     Change::Flow(_) => self.take_held_expectations(&FlowKey::of(flow)),
                     Change::Nothing => {}
                     Change::Full => self.report_internal_full(),

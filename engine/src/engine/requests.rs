@@ -37,6 +37,8 @@ impl Engine {
             Request::Stop => return self.out.reply(client, Reply::Stop),
             Request::FlushCache(cache) => self.flush_cache(cache),
             Request::Bulk => self.start_bulk(BulkCause::Command),
+            // ALARM has no message for it, and the stock daemon says nothing about it.
+            Request::RequestResync if !self.sync.has_control() => {}
             Request::RequestResync => {
                 self.out.report(Report::ResyncRequested);
                 self.sync.request_resync();

@@ -316,7 +316,7 @@ impl Commit {
 
     fn file(&mut self, kind: EventKind, flow: &Flow, cx: &mut Context<'_>) {
         let is_kept = cx.config.filter.judge(flow) == Verdict::Kept;
-        if is_kept && cx.internal.apply(kind, flow, cx.now.whole_secs()) == Change::Full {
+        if is_kept && cx.internal.apply(kind, flow, cx.now) == Change::Full {
             self.unfiled = self.unfiled.saturating_add(1);
         }
     }

@@ -92,14 +92,18 @@ impl CacheDumps {
 impl Cursor {
     /// Appends the next entry to `part`; returns whether there was one.
     fn write_next(&mut self, cx: &Context<'_>, part: &mut Vec<u8>) -> bool {
-        let since_secs = match self.table {
+        let (since_secs, expires_in_secs) = match self.table {
             Table::Flows | Table::Both => {
                 let Some((id, flow, since_secs)) = self.next_flow(cx) else {
                     return false;
                 };
                 self.slot = id.slot().saturating_add(1);
                 self.format.write_flow(&flow, cx.wall, part);
-                since_secs
+                let expires_in_secs = match self.cache {
+                    CacheName::Internal => None,
+                    CacheName::External => cx.external.left_secs(id, cx.now_secs),
+                };
+                (since_secs, expires_in_secs)
             }
             Table::Expectations => {
                 let Some((id, expectation, since_secs)) = self.next_expectation(cx) else {
@@ -107,13 +111,17 @@ impl Cursor {
                 };
                 self.slot = id.slot().saturating_add(1);
                 self.format.write_expectation(&expectation, part);
-                since_secs
+                let expires_in_secs = match self.cache {
+                    CacheName::Internal => None,
+                    CacheName::External => cx.external.expectations.left_secs(id, cx.now_secs),
+                };
+                (since_secs, expires_in_secs)
             }
         };
         if self.format == DumpFormat::Text {
             let active_secs = cx.now_secs.saturating_sub(since_secs);
             Tail {
-                expires_in_secs: None,
+                expires_in_secs: expires_in_secs.map(u64::from),
                 active_secs: u64::from(active_secs),
             }
             .write_to(part);

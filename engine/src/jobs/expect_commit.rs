@@ -131,8 +131,7 @@ impl ExpectCommit {
         if !cx.config.expectations.wants(created.helper.as_ref()) || cx.internal.find(&master).is_none() {
             return;
         }
-        let now_secs = cx.now.whole_secs();
-        let change = cx.internal.expectations.apply(EventKind::New, created, now_secs);
+        let change = cx.internal.expectations.apply(EventKind::New, created, cx.now);
         if let ExpectChange::Expectation(id) = change {
             cx.resync.saw(id, cx.internal);
         }

@@ -12,6 +12,7 @@ use crate::input::{ClientId, Table};
 use crate::output::DumpId;
 use crate::outputs::Outputs;
 use crate::sync::Sync;
+use crate::time::Instant;
 
 use super::Announce;
 
@@ -112,7 +113,7 @@ impl ExpectResync {
         expectation: &Expectation,
         internal: &mut InternalCache,
         sync: &mut Sync,
-        now_secs: u32,
+        now: Instant,
     ) -> ExpectChange {
         let key = ExpectKey::of(expectation);
         let known = internal.expectations.find(&key);
@@ -120,7 +121,7 @@ impl ExpectResync {
         if self.tombstones.contains(&key) || known.is_some_and(has_seen) {
             return ExpectChange::Nothing;
         }
-        let (change, is_news) = internal.expectations.apply_dumped(expectation, now_secs);
+        let (change, is_news) = internal.expectations.apply_dumped(expectation, now);
         if let ExpectChange::Expectation(id) = change {
             self.saw(id, internal);
             if is_news && self.announce == Announce::Changes {

@@ -16,6 +16,7 @@ use crate::input::{Errno, RequestFailure};
 use crate::output::{Batch, FlowRequest};
 use crate::outputs::{BatchOwner, Outputs};
 use crate::sync::Sync;
+use crate::time::Instant;
 
 /// Time until flows are asked for: a helper speaks before it rewrites the packet, on its way
 /// through the kernel at that moment.
@@ -95,11 +96,11 @@ impl ReadBack {
         flow: &Flow,
         internal: &mut InternalCache,
         sync: &mut Sync,
-        now_secs: u32,
+        now: Instant,
     ) -> Option<FlowId> {
         let (key, told) = *self.asked.get(index)?;
         let id = living(&key, internal).filter(|_| FlowKey::of(flow) == key)?;
-        let (_, is_news) = internal.apply_dumped(flow, NoNews::Skip, now_secs);
+        let (_, is_news) = internal.apply_dumped(flow, NoNews::Skip, now);
         if is_news || told == Told::NotYet {
             sync.enqueue(id, internal);
         }

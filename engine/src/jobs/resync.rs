@@ -18,6 +18,7 @@ use crate::input::{ClientId, Errno, RequestFailure, Table};
 use crate::output::{Batch, DumpId, FlowRequest};
 use crate::outputs::{BatchOwner, Outputs};
 use crate::sync::Sync;
+use crate::time::Instant;
 
 /// Whether the peer hears of what a dump brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,7 +146,7 @@ impl Resync {
         flow: &Flow,
         internal: &mut InternalCache,
         sync: &mut Sync,
-        now_secs: u32,
+        now: Instant,
     ) -> Change {
         if self.is_outdated(flow, internal) {
             return Change::Nothing;
@@ -155,7 +156,7 @@ impl Resync {
             Announce::Known if internal.find(&FlowKey::of(flow)).is_none() => return Change::Nothing,
             Announce::Known | Announce::Changes => NoNews::Skip,
         };
-        let (change, is_news) = internal.apply_dumped(flow, no_news, now_secs);
+        let (change, is_news) = internal.apply_dumped(flow, no_news, now);
         if let Change::Flow(id) = change {
             self.saw(id, internal);
             if is_news && self.announce != Announce::No {

@@ -4,6 +4,7 @@
 //! engine must do about the message. It sends nothing: [`transmit`] builds messages from the tx
 //! queue when the driver asks for output.
 
+mod alarm;
 mod bulk;
 mod ftfw;
 mod notrack;
@@ -21,6 +22,7 @@ use crate::stats::{QueueStats, ReceiveStats, ResendElement, ResendQueueStats};
 use crate::time::Instant;
 use crate::wire::{ControlMessage, DecodeError, Flags, MessageView};
 
+use alarm::Alarm;
 use alloc::vec::Vec;
 use ftfw::Ftfw;
 use notrack::Notrack;
@@ -61,6 +63,7 @@ pub(crate) struct Stale {
 enum Machine {
     Notrack(Notrack),
     Ftfw(Ftfw),
+    Alarm(Alarm),
 }
 
 /// The machine in use with its queues.
@@ -80,6 +83,7 @@ impl Sync {
                 Machine::Ftfw(Ftfw::new(config)),
                 config.resend_queue_len_max.get(),
             ),
+            Mode::Alarm(_) => (Machine::Alarm(Alarm::default()), 0),
         };
         Self {
             machine,
@@ -99,6 +103,7 @@ impl Sync {
     ) -> Outcome {
         match &mut self.machine {
             Machine::Notrack(notrack) => notrack.receive(message, stats),
+            Machine::Alarm(alarm) => alarm.receive(message, stats),
             Machine::Ftfw(ftfw) => ftfw.receive(message, &mut self.queues, internal, stats, now, next_seq),
         }
     }
@@ -108,13 +113,14 @@ impl Sync {
         match &mut self.machine {
             Machine::Notrack(_) => Notrack::alive(&mut self.queues),
             Machine::Ftfw(ftfw) => ftfw.alive(&mut self.queues),
+            Machine::Alarm(_) => {}
         }
     }
 
     /// Sends again what the peer, which lives, has had time to acknowledge and has not.
     pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq) -> Stale {
         match &mut self.machine {
-            Machine::Notrack(_) => Stale::default(),
+            Machine::Notrack(_) | Machine::Alarm(_) => Stale::default(),
             Machine::Ftfw(ftfw) => ftfw.resend_stale(len_max, next_seq, &mut self.queues),
         }
     }
@@ -122,14 +128,41 @@ impl Sync {
     /// Takes the peer's silence for what it is: it says nothing about single messages.
     pub(crate) fn peer_is_silent(&mut self) {
         match &mut self.machine {
-            Machine::Notrack(_) => {}
+            Machine::Notrack(_) | Machine::Alarm(_) => {}
             Machine::Ftfw(ftfw) => ftfw.forget_look(),
         }
     }
 
-    /// Asks the peer for a bulk.
+    /// Returns whether the machine has control messages: that it lives, what it lacks, what it got.
+    pub(crate) const fn has_control(&self) -> bool {
+        match self.machine {
+            Machine::Notrack(_) | Machine::Ftfw(_) => true,
+            Machine::Alarm(_) => false,
+        }
+    }
+
+    /// Asks the peer for a bulk, if the machine can.
     pub(crate) fn request_resync(&mut self) {
-        self.queues.push_tx(Element::Control(ControlMessage::Resync));
+        if self.has_control() {
+            self.queues.push_tx(Element::Control(ControlMessage::Resync));
+        }
+    }
+
+    /// Queues flows and expectations whose refresh is due, `len_max` of each at the most.
+    pub(crate) fn refresh(&mut self, len_max: u16, internal: &mut InternalCache, now: Instant) {
+        for _ in 0..len_max {
+            let Some(flow) = internal.next_refresh(now) else {
+                break;
+            };
+            self.enqueue(flow, internal);
+        }
+        for _ in 0..len_max {
+            let Some(expectation) = internal.next_expectation_refresh(now) else {
+                break;
+            };
+            self.enqueue_expectation(expectation, internal);
+        }
+        internal.end_refresh_turn(now);
     }
 
     /// Returns whether a RESYNC is on its way that the peer has not acknowledged.
@@ -176,7 +209,7 @@ impl Sync {
     /// of the resend queue before they are acknowledged.
     pub(crate) fn bulk_turn_len(&self, len_max: u32) -> u32 {
         match &self.machine {
-            Machine::Notrack(_) => len_max,
+            Machine::Notrack(_) | Machine::Alarm(_) => len_max,
             Machine::Ftfw(_) => {
                 let waiting = self.queues.resend_len().saturating_add(self.queues.tx_len());
                 len_max.min(self.resend_queue_len_max.saturating_sub(waiting))
@@ -202,7 +235,7 @@ impl Sync {
     fn next(&mut self, seq: Seq, now: Instant) -> Option<(NodeId, Element, Flags)> {
         let (node, element) = self.queues.pop_tx()?;
         let flags = match &mut self.machine {
-            Machine::Notrack(_) => Flags::NONE,
+            Machine::Notrack(_) | Machine::Alarm(_) => Flags::NONE,
             Machine::Ftfw(ftfw) => ftfw.next_flags(seq, now),
         };
         Some((node, element, flags))
@@ -212,7 +245,7 @@ impl Sync {
     fn sent(&mut self, sent: Sent, internal: &mut InternalCache) {
         match &mut self.machine {
             Machine::Ftfw(ftfw) => ftfw.sent(sent, &mut self.queues, internal),
-            Machine::Notrack(_) => {
+            Machine::Notrack(_) | Machine::Alarm(_) => {
                 release(self.queues.free(sent.node), internal);
             }
         }
@@ -222,7 +255,7 @@ impl Sync {
     #[must_use]
     pub(crate) fn overflowed(&self) -> u64 {
         match &self.machine {
-            Machine::Notrack(_) => 0,
+            Machine::Notrack(_) | Machine::Alarm(_) => 0,
             Machine::Ftfw(ftfw) => ftfw.overflowed(),
         }
     }
@@ -231,7 +264,7 @@ impl Sync {
     #[must_use]
     pub(crate) fn queue_stats(&self) -> QueueStats {
         let resend = match &self.machine {
-            Machine::Notrack(_) => None,
+            Machine::Notrack(_) | Machine::Alarm(_) => None,
             Machine::Ftfw(ftfw) => Some(ResendQueueStats {
                 len: u64::from(self.queues.resend_len()),
                 len_max: u64::from(self.resend_queue_len_max),
@@ -249,7 +282,7 @@ impl Sync {
     #[must_use]
     pub(crate) fn resend_queue(&self) -> Option<Vec<ResendElement>> {
         match &self.machine {
-            Machine::Notrack(_) => None,
+            Machine::Notrack(_) | Machine::Alarm(_) => None,
             Machine::Ftfw(_) => {
                 let mut elements = Vec::new();
                 let mut next = self.queues.oldest_sent();

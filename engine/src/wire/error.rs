@@ -55,6 +55,9 @@ pub enum DecodeErrorKind {
         /// The flags.
         flags: u8,
     },
+    /// A type that no machine has a meaning for.
+    #[error("type {0} without flags is no message")]
+    Type(u8),
     /// A range of sequence numbers that ends before it begins.
     #[error("a range from {} to {}", from.0, to.0)]
     RangeBackwards {
@@ -123,6 +126,7 @@ impl DecodeErrorKind {
             Self::HeaderCut { .. } | Self::RangeCut { .. } => Malformation::Truncated,
             Self::LenBelowHeader { .. } | Self::LenBeyondPayload { .. } => Malformation::BadSize,
             Self::Header { .. } | Self::RangeBackwards { .. } => Malformation::BadHeader,
+            Self::Type(_) => Malformation::BadType,
             Self::AttributeLenBelowHeader { .. }
             | Self::AttributeLenBeyondMessage { .. }
             | Self::AttributeLen { .. }

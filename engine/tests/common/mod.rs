@@ -10,8 +10,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use engine::config::{
-    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, PeerFlows, StartupResync,
-    TcpWindowTracking,
+    AlarmConfig, Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, PeerFlows,
+    StartupResync, TcpWindowTracking,
 };
 use engine::filter::Filter;
 use engine::flow::{
@@ -56,6 +56,14 @@ pub(crate) fn config(mode: Mode) -> Config {
 
 pub(crate) fn ftfw() -> Config {
     config(Mode::Ftfw(FTFW))
+}
+
+/// ALARM with times of seconds.
+pub(crate) fn alarm() -> Config {
+    config(Mode::Alarm(AlarmConfig {
+        refresh_secs: NonZeroU32::new(2).unwrap(),
+        cache_timeout_secs: NonZeroU32::new(5).unwrap(),
+    }))
 }
 
 pub(crate) fn notrack() -> Config {
@@ -465,7 +473,8 @@ impl World {
         );
     }
 
-    fn tell(&mut self, side: Side, what: &str) {
+    /// Adds a line to the story.
+    pub(crate) fn tell(&mut self, side: Side, what: &str) {
         let ms = self.now.as_micros() / 1_000;
         let (secs, ms) = (ms / 1_000, ms % 1_000);
         writeln!(self.trace, "{secs:>3}.{ms:03}s  {}    {what}", side.name()).unwrap();

@@ -135,6 +135,7 @@ fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
         ("internal_refused", engine.internal.create_failed_full),
         ("external_live", engine.external.live),
         ("external_refused", engine.external.create_failed_full),
+        ("external_expired", engine.external.expired),
         ("internal_expectations_live", engine.internal_expect.live),
         (
             "internal_expectations_refused",
@@ -145,6 +146,7 @@ fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
             "external_expectations_refused",
             engine.external_expect.create_failed_full,
         ),
+        ("external_expectations_expired", engine.external_expect.expired),
         ("messages_received", receive.messages),
         ("messages_malformed", receive.malformed()),
         ("messages_lost", receive.lost),

@@ -2,11 +2,12 @@
 
 use core::num::NonZeroU32;
 
-use super::super::{CacheFull, FlowKey, HashKey, Liveness};
+use super::super::{CacheFull, Deadlines, FlowKey, HashKey, Liveness};
 use super::{ExpectId, ExpectKey, ExpectTable};
 use crate::flow::Expectation;
 use crate::input::EventKind;
 use crate::stats::CacheStats;
+use crate::time::Instant;
 
 /// Expectations of the peer.
 #[derive(Debug)]
@@ -25,6 +26,31 @@ impl ExternalExpectations {
         }
     }
 
+    /// Gives every expectation a deadline from here on.
+    pub(crate) fn set_deadlines(&mut self, deadlines: Deadlines) {
+        self.table.set_deadlines(deadlines);
+    }
+
+    /// Returns when the next expectation ends.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.table.next_deadline()
+    }
+
+    /// Removes what has ended at `now`, `len_max` expectations at the most.
+    pub(crate) fn expire(&mut self, len_max: u16, now: Instant) {
+        for _ in 0..len_max {
+            let Some(id) = self.table.pop_due(now) else { break };
+            self.remove(id);
+            self.stats.expired = self.stats.expired.wrapping_add(1);
+        }
+        self.table.end_turn(now);
+    }
+
+    /// Returns the seconds until an expectation of which nothing is heard ends, `None` if it does not.
+    pub(crate) fn left_secs(&self, id: ExpectId, now_secs: u32) -> Option<u32> {
+        self.table.left_secs(id, now_secs)
+    }
+
     /// Applies a message of the peer: an update says all anew, and inserts what is not known.
     ///
     /// Returns whether one was named again for the first time since `generation` began.
@@ -36,8 +62,9 @@ impl ExternalExpectations {
         kind: EventKind,
         expectation: &Expectation,
         generation: u8,
-        now_secs: u32,
+        now: Instant,
     ) -> Result<bool, CacheFull> {
+        let now_secs = now.whole_secs();
         let known = self.table.find(&ExpectKey::of(expectation));
         let is_named_again = known.is_some_and(|id| self.generation(id) != generation);
         let id = match (kind, known) {
@@ -62,6 +89,7 @@ impl ExternalExpectations {
             }
         };
         self.table.bookkeeping_mut(id).generation = generation;
+        self.table.arm(id, now);
         Ok(is_named_again)
     }
 

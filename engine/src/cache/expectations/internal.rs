@@ -3,11 +3,12 @@
 use alloc::collections::VecDeque;
 use core::num::NonZeroU32;
 
-use super::super::{Bookkeeping, FlowKey, HashKey, Liveness, NodeId};
+use super::super::{Bookkeeping, Deadlines, FlowKey, HashKey, Liveness, NodeId};
 use super::{ExpectId, ExpectKey, ExpectTable};
 use crate::flow::Expectation;
 use crate::input::EventKind;
 use crate::stats::CacheStats;
+use crate::time::Instant;
 
 /// Expectations that wait for their master; the oldest gives way.
 const EARLY_MAX: usize = 64;
@@ -47,6 +48,28 @@ impl InternalExpectations {
         }
     }
 
+    /// Gives every expectation a deadline from here on.
+    pub(crate) fn set_deadlines(&mut self, deadlines: Deadlines) {
+        self.table.set_deadlines(deadlines);
+    }
+
+    /// Returns when the next refresh is due.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.table.next_deadline()
+    }
+
+    /// Takes the next expectation whose refresh is due at `now`, and sets its next one.
+    pub(crate) fn next_refresh(&mut self, now: Instant) -> Option<ExpectId> {
+        let id = self.table.pop_due(now)?;
+        self.table.arm(id, now);
+        Some(id)
+    }
+
+    /// Puts off the refreshes that are due and were not taken to the next turn.
+    pub(crate) fn end_turn(&mut self, now: Instant) {
+        self.table.end_turn(now);
+    }
+
     /// Applies an event of the kernel about an expectation with a known master, or the end of any.
     ///
     /// ```text
@@ -55,7 +78,7 @@ impl InternalExpectations {
     /// Update     insert      overwrite      replace
     /// Destroy    nothing     mark dead      nothing
     /// ```
-    pub fn apply(&mut self, kind: EventKind, expectation: &Expectation, now_secs: u32) -> ExpectChange {
+    pub fn apply(&mut self, kind: EventKind, expectation: &Expectation, now: Instant) -> ExpectChange {
         let key = ExpectKey::of(expectation);
         match (kind, self.table.find(&key)) {
             (EventKind::Destroy, known) => {
@@ -68,9 +91,11 @@ impl InternalExpectations {
                     None => ExpectChange::Nothing,
                 }
             }
-            (EventKind::New | EventKind::Update, None) => self.insert(expectation, now_secs),
+            (EventKind::New | EventKind::Update, None) => self.insert(expectation, now),
             (EventKind::Update, Some(id)) if self.is_live(id) => {
-                self.table.overwrite(id, expectation, Liveness::Alive, now_secs);
+                self.table
+                    .overwrite(id, expectation, Liveness::Alive, now.whole_secs());
+                self.table.arm(id, now);
                 self.stats.updated = self.stats.updated.wrapping_add(1);
                 ExpectChange::Expectation(id)
             }
@@ -79,18 +104,20 @@ impl InternalExpectations {
                     self.stats.destroyed = self.stats.destroyed.wrapping_add(1);
                 }
                 self.stats.created = self.stats.created.wrapping_add(1);
-                self.table.overwrite(id, expectation, Liveness::New, now_secs);
-                self.table.bookkeeping_mut(id).since_secs = now_secs;
+                self.table
+                    .overwrite(id, expectation, Liveness::New, now.whole_secs());
+                self.table.bookkeeping_mut(id).since_secs = now.whole_secs();
+                self.table.arm(id, now);
                 ExpectChange::Expectation(id)
             }
         }
     }
 
     /// Applies an entry of a dump; the second value tells whether more than its timeout is new.
-    pub fn apply_dumped(&mut self, expectation: &Expectation, now_secs: u32) -> (ExpectChange, bool) {
+    pub fn apply_dumped(&mut self, expectation: &Expectation, now: Instant) -> (ExpectChange, bool) {
         let known = self.table.find(&ExpectKey::of(expectation));
         let Some(id) = known.filter(|id| self.is_live(*id)) else {
-            return (self.apply(EventKind::New, expectation, now_secs), true);
+            return (self.apply(EventKind::New, expectation, now), true);
         };
         let before = self.table.expectation(id);
         // One without an identifier is of our own making, and the kernel has not spoken of it since:
@@ -103,14 +130,17 @@ impl InternalExpectations {
         } == before;
         if is_same {
             let liveness = self.table.bookkeeping(id).liveness();
-            self.table.overwrite(id, expectation, liveness, now_secs);
+            self.table.overwrite(id, expectation, liveness, now.whole_secs());
             return (ExpectChange::Expectation(id), false);
         }
-        (self.apply(EventKind::Update, expectation, now_secs), is_told)
+        (self.apply(EventKind::Update, expectation, now), is_told)
     }
 
-    fn insert(&mut self, expectation: &Expectation, now_secs: u32) -> ExpectChange {
-        let inserted = self.table.insert(expectation, now_secs);
+    fn insert(&mut self, expectation: &Expectation, now: Instant) -> ExpectChange {
+        let inserted = self.table.insert(expectation, now.whole_secs());
+        if let Ok(id) = inserted {
+            self.table.arm(id, now);
+        }
         let (counter, change) = match inserted {
             Ok(id) => (&mut self.stats.created, ExpectChange::Expectation(id)),
             Err(_) => (&mut self.stats.create_failed_full, ExpectChange::Full),

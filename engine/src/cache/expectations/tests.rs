@@ -12,6 +12,10 @@ use crate::cache::{CacheFull, FlowKey, HashKey, Liveness};
 use crate::flow::{Expectation, arbitrary};
 use crate::input::EventKind;
 use crate::testing::ftp;
+use crate::time::Instant;
+
+const SECOND_10: Instant = Instant::from_millis(10_000);
+const SECOND_20: Instant = Instant::from_millis(20_000);
 
 const LEN_MAX: NonZeroU32 = NonZeroU32::new(3).unwrap();
 const HASH_KEY: HashKey = HashKey(1, 2);
@@ -26,7 +30,7 @@ fn internal_with(state: Option<Liveness>) -> InternalExpectations {
         Some(Liveness::Dead) => &[EventKind::New, EventKind::Destroy],
     };
     for kind in events {
-        cache.apply(*kind, &ftp(21, 1), 10);
+        cache.apply(*kind, &ftp(21, 1), SECOND_10);
     }
     cache
 }
@@ -56,7 +60,7 @@ fn every_event_in_every_state_leaves_the_expectation_as_told() {
     for (state, kind, want, is_told) in table {
         let context = alloc::format!("{kind:?} in state {state:?}, want {want:?}");
         let mut cache = internal_with(state);
-        let change = cache.apply(kind, &ftp(21, 1), 20);
+        let change = cache.apply(kind, &ftp(21, 1), SECOND_20);
         assert_eq!(
             matches!(change, ExpectChange::Expectation(_)),
             is_told,
@@ -83,7 +87,7 @@ fn what_one_update_says_the_next_may_leave_out() {
         function: None,
         ..ftp(21, 1)
     };
-    let ExpectChange::Expectation(id) = cache.apply(EventKind::Update, &told, 20) else {
+    let ExpectChange::Expectation(id) = cache.apply(EventKind::Update, &told, SECOND_20) else {
         panic!("an update is told")
     };
     assert_eq!(cache.expectation(id), told);
@@ -96,12 +100,21 @@ fn full_caches_refuse_and_count() {
     let mut internal = internal_with(None);
     let mut external = ExternalExpectations::new(LEN_MAX, HASH_KEY);
     for port in 1..=3 {
-        internal.apply(EventKind::New, &ftp(21, port), 0);
-        assert_eq!(external.apply(EventKind::New, &ftp(21, port), 0, 0), Ok(false));
+        internal.apply(EventKind::New, &ftp(21, port), Instant::START);
+        assert_eq!(
+            external.apply(EventKind::New, &ftp(21, port), 0, Instant::START),
+            Ok(false)
+        );
     }
-    assert_eq!(internal.apply(EventKind::New, &ftp(21, 4), 0), ExpectChange::Full);
+    assert_eq!(
+        internal.apply(EventKind::New, &ftp(21, 4), Instant::START),
+        ExpectChange::Full
+    );
     let full = CacheFull { len_max: LEN_MAX };
-    assert_eq!(external.apply(EventKind::New, &ftp(21, 4), 0, 0), Err(full));
+    assert_eq!(
+        external.apply(EventKind::New, &ftp(21, 4), 0, Instant::START),
+        Err(full)
+    );
     for stats in [internal.stats(), external.stats()] {
         assert_eq!((stats.live, stats.created, stats.create_failed_full), (3, 3, 1));
     }
@@ -113,7 +126,7 @@ fn what_waits_for_its_master_is_taken_once_and_the_oldest_gives_way() {
     for port in 1..=65 {
         cache.hold(&ftp(port, 1));
     }
-    cache.apply(EventKind::Destroy, &ftp(9, 1), 0);
+    cache.apply(EventKind::Destroy, &ftp(9, 1), Instant::START);
     let mut taken = |port| {
         let master = ExpectKey::of(&ftp(port, 1)).master_key();
         cache.take_held(&master).is_some()
@@ -133,10 +146,10 @@ fn a_dump_that_brings_only_another_timeout_is_no_news() {
         class: Some(class),
         ..ftp(21, 1)
     };
-    assert!(!cache.apply_dumped(&dumped(7, 0), 20).1);
+    assert!(!cache.apply_dumped(&dumped(7, 0), SECOND_20).1);
     assert_eq!(cache.stats().updated, 0, "a comparison is no update");
-    assert!(cache.apply_dumped(&dumped(6, 1), 20).1);
-    assert!(cache.apply_dumped(&ftp(21, 2), 20).1, "it was not known");
+    assert!(cache.apply_dumped(&dumped(6, 1), SECOND_20).1);
+    assert!(cache.apply_dumped(&ftp(21, 2), SECOND_20).1, "it was not known");
 }
 
 #[test]
@@ -146,14 +159,14 @@ fn what_the_kernel_adds_to_one_of_ours_is_no_news() {
         id: None,
         ..ftp(21, 1)
     };
-    cache.apply(EventKind::New, &ours, 10);
-    assert!(!cache.apply_dumped(&ftp(21, 1), 20).1);
+    cache.apply(EventKind::New, &ours, SECOND_10);
+    assert!(!cache.apply_dumped(&ftp(21, 1), SECOND_20).1);
     let changed = Expectation {
         class: Some(1),
         ..ftp(21, 1)
     };
     assert!(
-        cache.apply_dumped(&changed, 20).1,
+        cache.apply_dumped(&changed, SECOND_20).1,
         "the kernel has spoken of it before"
     );
 }
@@ -163,7 +176,7 @@ fn the_end_of_a_master_is_the_end_of_its_expectations_alone() {
     let mut external = ExternalExpectations::new(LEN_MAX, HASH_KEY);
     for (master, port) in [(21, 1), (22, 2), (21, 3)] {
         assert_eq!(
-            external.apply(EventKind::New, &ftp(master, port), 0, 0),
+            external.apply(EventKind::New, &ftp(master, port), 0, Instant::START),
             Ok(false)
         );
     }

@@ -263,6 +263,6 @@ fn answers_that_decide<'a>(
 fn file(kind: EventKind, flow: &Flow, cx: &mut Context<'_>) {
     let known = cx.internal.find(&FlowKey::of(flow));
     if known.is_some_and(|id| cx.internal.liveness(id) != Liveness::Dead) {
-        cx.internal.apply(kind, flow, cx.now.whole_secs());
+        cx.internal.apply(kind, flow, cx.now);
     }
 }

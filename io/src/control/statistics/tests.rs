@@ -165,6 +165,7 @@ fn a_full_cache_shows_what_it_refused() {
             create_failed_full: 6,
             updated: 5,
             destroyed: 1,
+            ..CacheStats::default()
         },
         ..Statistics::default()
     };
