@@ -17,7 +17,8 @@ use conf_grammar::{
     Spanned, SyncConfig,
 };
 use engine::config::{
-    ExpectationSync, FtfwConfig, Limits, NotrackConfig, PeerFlows, StartupResync, TcpWindowTracking,
+    AlarmConfig, ExpectationSync, FtfwConfig, Limits, NotrackConfig, PeerFlows, StartupResync,
+    TcpWindowTracking,
 };
 use engine::filter::Filter;
 use engine::input::Table;
@@ -105,11 +106,11 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
     if is_injecting && expectations(&sync.expectations.value).is_on() {
         unsupported.injected_expectations(sync.expectations.span);
     }
-    let mode = mode(&sync.mode, &mut unsupported);
+    let mode = mode(&sync.mode.value, &mut unsupported);
     let (links, default_link) = links::links(&sync.links);
-    let (Some(mode), []) = (mode, &unsupported.0[..]) else {
+    if !unsupported.0.is_empty() {
         return Err(unsupported.0);
-    };
+    }
     Ok(Settings {
         engine: engine_config(general, sync, filter, mode, default_link),
         links,
@@ -143,9 +144,9 @@ fn event_filter(filter: &Filter, place: &Spanned<FilterPlace>, refusals: &mut Re
     }
 }
 
-/// Returns the mode, `None` if it is refused.
-fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::config::Mode> {
-    match &mode.value {
+/// Returns the mode; what of it cannot be carried out is refused.
+fn mode(mode: &Mode, unsupported: &mut Refusals) -> engine::config::Mode {
+    match mode {
         Mode::Ftfw {
             resend_queue_size,
             ack_window_size,
@@ -156,11 +157,11 @@ fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::conf
             // The peer acknowledges whole windows: a queue that cannot hold them would let a bulk
             // through only as fast as the alive timer forces acknowledgements, once a second.
             let two_windows = NonZeroU32::from(ack_window).saturating_mul(TWO);
-            Some(engine::config::Mode::Ftfw(FtfwConfig {
+            engine::config::Mode::Ftfw(FtfwConfig {
                 ack_window,
                 resend_queue_len_max: at_least_one(resend_queue_size.value).max(two_windows),
                 startup_resync: resync(startup_resync),
-            }))
+            })
         }
         Mode::Notrack {
             internal_cache,
@@ -171,14 +172,17 @@ fn mode(mode: &Spanned<Mode>, unsupported: &mut Refusals) -> Option<engine::conf
                 let help = "without it flows of this node stay in a cache as long as they live";
                 unsupported.add("`DisableInternalCache`", internal_cache.span, help);
             }
-            Some(engine::config::Mode::Notrack(NotrackConfig {
+            engine::config::Mode::Notrack(NotrackConfig {
                 startup_resync: resync(startup_resync),
-            }))
+            })
         }
-        Mode::Alarm { .. } => {
-            unsupported.add("`Mode ALARM`", mode.span, "use `Mode FTFW` on both nodes");
-            None
-        }
+        Mode::Alarm {
+            refresh_secs,
+            cache_timeout_secs,
+        } => engine::config::Mode::Alarm(AlarmConfig {
+            refresh_secs: at_least_one(refresh_secs.value),
+            cache_timeout_secs: at_least_one(cache_timeout_secs.value),
+        }),
     }
 }
 

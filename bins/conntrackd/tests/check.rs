@@ -168,10 +168,11 @@ fn warnings_fail_where_they_are_denied() {
 #[test]
 fn what_this_version_cannot_do_is_a_warning_of_a_check_and_an_error_of_a_start() {
     let program = Program::unprivileged();
-    let alarm = FAULTLESS.replace("FTFW", "ALARM").replace("DIR", program.dir());
-    let path = program.write("conf", &alarm);
-    let picture =
-        "`Mode ALARM` is not supported yet\n --> CONF:2:2\n  |\n2 |     Mode ALARM {\n  |     ^^^^\n";
+    let bypass = FAULTLESS
+        .replace("FTFW {", "NOTRACK {\n\t\tDisableInternalCache on")
+        .replace("DIR", program.dir());
+    let path = program.write("conf", &bypass);
+    let picture = "`DisableInternalCache` is not supported yet\n --> CONF:3:24\n  |\n3 |         DisableInternalCache on\n  |                              ^^\n";
     let picture = picture.replace("CONF", &path);
     let run = program.run(&["-C", &path, "--check"]);
     assert_eq!(run.code, 0);

@@ -136,15 +136,15 @@ fn every_error_of_a_file_is_shown_and_nothing_is_started() {
 
 #[test]
 fn a_clause_that_is_not_supported_is_refused_with_its_place() {
-    let alarm = CONFIG.replace("FTFW", "ALARM");
+    let bypass = CONFIG.replace("FTFW {", "NOTRACK {\n\t\tDisableInternalCache on");
     for args in [&[][..], &["-d"]] {
-        with_config(&alarm, args, |dir, (code, _, stderr)| {
+        with_config(&bypass, args, |dir, (code, _, stderr)| {
             assert_eq!(code, 1);
             assert!(
-                stderr.starts_with("error[not-supported]: `Mode ALARM` is not supported yet\n"),
+                stderr.contains("error[not-supported]: `DisableInternalCache` is not supported yet\n"),
                 "{stderr}"
             );
-            assert!(stderr.contains("conf:2:2\n"), "{stderr}");
+            assert!(stderr.contains("conf:3:24\n"), "{stderr}");
             assert!(!dir.join("lock").exists());
         });
     }

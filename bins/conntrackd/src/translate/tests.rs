@@ -265,6 +265,21 @@ fn flows_of_the_peer_go_into_the_kernel_where_they_are_not_cached() {
 }
 
 #[test]
+fn alarm_has_its_two_times() {
+    for (clauses, refresh_secs, cache_timeout_secs) in
+        [("", 60, 180), ("RefreshTime 15\nCacheTimeout 100\n", 15, 100)]
+    {
+        let mode = format!("Mode ALARM {{\n{clauses}}}");
+        let settings = translate(&config(&mode, UDP, "", "")).unwrap();
+        let wanted = engine::config::Mode::Alarm(AlarmConfig {
+            refresh_secs: NonZeroU32::new(refresh_secs).unwrap(),
+            cache_timeout_secs: NonZeroU32::new(cache_timeout_secs).unwrap(),
+        });
+        assert_eq!(settings.engine.mode, wanted);
+    }
+}
+
+#[test]
 fn a_polled_table_has_no_events() {
     let settings = with_general("PollSecs 15");
     assert_eq!(settings.engine.poll_period, Some(Duration::from_secs(15)));
@@ -274,10 +289,6 @@ fn a_polled_table_has_no_events() {
 #[test]
 fn what_cannot_be_carried_out_is_refused_with_its_line() {
     for (config, want) in [
-        (
-            config("Mode ALARM {\n}", UDP, "", ""),
-            "2: `Mode ALARM` is not supported yet",
-        ),
         (
             config(
                 "Mode FTFW {\nDisableExternalCache on\n}",

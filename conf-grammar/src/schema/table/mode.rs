@@ -94,7 +94,7 @@ pub(super) static ALARM: BlockSpec = BlockSpec {
     title: "`Mode ALARM`",
     intro: "Every flow is sent again from time to time, and what is not heard of expires. Any loss heals by \
             itself, at the price of steady traffic.",
-    refused: Some("`Mode ALARM` is refused at start"),
+    refused: None,
     content: Content::Clauses(&[
         REFRESH_TIME,
         CACHE_TIMEOUT,
