@@ -9,6 +9,8 @@ pub enum Mode {
     FtFw,
     /// Best effort.
     NoTrack,
+    /// Told again from time to time.
+    Alarm,
 }
 
 /// What carries the sync link.
@@ -77,6 +79,7 @@ impl Conf<'_> {
         let mode = match self.mode {
             Mode::FtFw => "FTFW",
             Mode::NoTrack => "NOTRACK",
+            Mode::Alarm => "ALARM",
         };
         let (mode_clauses, general_clauses) = (self.mode_clauses, self.general_clauses);
         let links: Vec<_> = (0..self.n_links).map(|link| self.link_block(link)).collect();
