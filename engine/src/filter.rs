@@ -91,6 +91,14 @@ impl Step {
             (Policy::Accept, Finding::Unmatched) | (Policy::Ignore, Finding::Matched(_))
         )
     }
+
+    /// Returns whether the set excludes the end of the flow, too: its last state does not.
+    ///
+    /// A flow that was kept in an earlier state would else never leave the cache.
+    #[must_use]
+    pub fn excludes_end(&self) -> bool {
+        self.set != SetName::State && self.excludes()
+    }
 }
 
 /// What a filter says of a flow.
@@ -167,16 +175,13 @@ impl Filter {
         excluding.map_or(Verdict::Kept, Verdict::Excluded)
     }
 
-    /// Returns the same for a flow that ends: its last state excludes nothing.
-    ///
-    /// A flow that was kept in an earlier state would else never leave the cache.
+    /// Returns the same for a flow that ends, by [`Step::excludes_end`].
     #[must_use]
     pub fn judge_end(&self, flow: &Flow) -> Verdict {
         if self.is_empty() {
             return Verdict::Kept;
         }
-        let excludes = |step: &Step| step.set != SetName::State && step.excludes();
-        let excluding = self.walk(flow).find(excludes);
+        let excluding = self.walk(flow).find(Step::excludes_end);
         excluding.map_or(Verdict::Kept, Verdict::Excluded)
     }
 
@@ -227,12 +232,8 @@ impl Addresses {
     }
 
     fn find(&self, flow: &Flow) -> Option<usize> {
-        // A flow that a peer or a person told has no reply tuple, but the kernel would give it one.
-        let reply = flow
-            .reply
-            .unwrap_or_else(|| flow.nat.applied_to(flow.orig.mirrored()));
         let place = |tuple: crate::flow::Tuple| self.networks.find(tuple.addrs.src());
-        place(flow.orig).or_else(|| place(reply))
+        place(flow.orig).or_else(|| place(flow.reply_or_derived()))
     }
 }
 

@@ -51,7 +51,10 @@ pub(crate) fn run(path: &Path, dialect: Dialect, examination: &Examination) -> a
         Question::Check(_) => Ok(ExitCode::SUCCESS),
         Question::Print => print(&conf_grammar::print(config)),
         Question::Migrate => migrate(&file, dialect, *format),
-        Question::Explain(flows) => explain(&Explainer::new(config, &file.outcome.file_name), flows),
+        Question::Explain(flows) => explain(
+            &Explainer::new(config, &file.outcome.file_name, file.source()),
+            flows,
+        ),
     }
 }
 
@@ -121,7 +124,7 @@ fn explain(explainer: &Explainer<'_>, flows: &Flows) -> anyhow::Result<ExitCode>
         }
     };
     match parse::line(line) {
-        Ok(text) => print(&explainer.explain(&text.flow)),
+        Ok(text) => print(&explainer.explain(&text)),
         Err(error) => {
             tell(&format!("no flow: {error}\n"))?;
             Ok(ExitCode::FAILURE)
@@ -143,7 +146,7 @@ fn explain_lines(
             continue;
         }
         match parse::line(&line) {
-            Ok(text) => writeln!(out, "flow: {}\n{}", line.trim(), explainer.explain(&text.flow))?,
+            Ok(text) => writeln!(out, "flow: {}\n{}", line.trim(), explainer.explain(&text))?,
             Err(error) => {
                 out.flush()?;
                 writeln!(stderr(), "line {number}: no flow: {error}")?;

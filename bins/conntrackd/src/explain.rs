@@ -3,8 +3,9 @@
 //! Nothing is decided here: the filter is asked, and what it says is told in the words and with the
 //! places of the file.
 
-use conf_grammar::{Config, FilterPlace, FilterSet, Network, Running, Span, SyncConfig};
+use conf_grammar::{Config, FilterPlace, FilterSet, Network, Running, Span, Spanned, SyncConfig};
 use engine::filter::{Filter, Finding, Policy, SetName, Step, Verdict};
+use engine::flow::parse::{Event, FlowText};
 use engine::flow::{Flow, ProtoState, Protocol, TcpState};
 
 use crate::translate::filter::filter;
@@ -13,31 +14,40 @@ use crate::translate::filter::filter;
 pub(crate) struct Explainer<'a> {
     config: &'a Config,
     file_name: &'a str,
+    source: &'a [u8],
     filter: Filter,
 }
 
 impl<'a> Explainer<'a> {
-    /// Returns that of the configuration in a file of this name.
-    pub(crate) fn new(config: &'a Config, file_name: &'a str) -> Self {
+    /// Returns that of the configuration in a file of this name and these bytes.
+    pub(crate) fn new(config: &'a Config, file_name: &'a str, source: &'a [u8]) -> Self {
         Self {
             config,
             file_name,
+            source,
             filter: filter(&config.general.filter),
         }
     }
 
     /// Returns the answer about a flow: lines, of which the first is `replicated: yes` or
     /// `replicated: no`, the second what decides, and the others what each set of the filter says.
-    pub(crate) fn explain(&self, flow: &Flow) -> String {
-        let (answer, reason) = match (&self.config.running, self.filter.judge(flow)) {
-            (Running::Sync(_), Verdict::Excluded(step)) => ("no", self.excluded(&step, flow)),
-            (Running::Sync(sync), Verdict::Kept) => ("yes", self.sent(sync)),
+    ///
+    /// Of a flow that ended (`[DESTROY]`) the question is whether its end is told.
+    pub(crate) fn explain(&self, line: &FlowText<'_>) -> String {
+        let flow = &line.flow;
+        let verdict = match line.event {
+            Some(Event::Destroy) => self.filter.judge_end(flow),
+            Some(Event::New | Event::Update) | None => self.filter.judge(flow),
+        };
+        let (answer, reason) = match (&self.config.running, verdict) {
+            (Running::Sync(_), Verdict::Excluded(step)) => ("no", self.excluded(&step, line)),
+            (Running::Sync(sync), Verdict::Kept) => ("yes", self.sent(sync, line)),
             (Running::Stats(_), _) => ("no", self.unsent("keeps statistics and replicates nothing")),
             (Running::HelpersOnly, _) => ("no", self.unsent("serves helpers and replicates nothing")),
         };
         let sets = [SetName::Protocol, SetName::Address, SetName::State].map(|set| {
             match self.filter.walk(flow).find(|step| step.set == set) {
-                Some(step) => format!("  {}", self.walked(&step, flow)),
+                Some(step) => format!("  {}", self.walked(&step, line)),
                 None => format!("  {set}: no such set, every flow passes"),
             }
         });
@@ -49,19 +59,36 @@ impl<'a> Explainer<'a> {
     }
 
     /// Says which entry, or the lack of one, excludes a flow.
-    fn excluded(&self, step: &Step, flow: &Flow) -> String {
+    fn excluded(&self, step: &Step, line: &FlowText<'_>) -> String {
         let (set, place) = (named(step), self.place(step));
-        let why = self.reason(step, flow);
-        match self.entry(step) {
+        let why = self.reason(step, &line.flow);
+        let excluded = match self.entry(step) {
             Some(entry) => format!("{place}: {set} {entry} excludes it: {why}"),
             None => format!("{place}: {set} excludes it, no entry matches: {why}"),
+        };
+        match (step.set, line.event) {
+            // A flow that begins had no other state before.
+            (SetName::State, None | Some(Event::Update)) => {
+                format!("{excluded}; if it was sent in an earlier state, the peer keeps it so")
+            }
+            _ => excluded,
         }
     }
 
     /// Says how a flow that passes the filter is sent.
-    fn sent(&self, sync: &SyncConfig) -> String {
+    fn sent(&self, sync: &SyncConfig, line: &FlowText<'_>) -> String {
         let place = self.at(sync.mode.span);
         let mode = sync.mode.value.name();
+        if line.event == Some(Event::Destroy) {
+            let filter = if self.filter.is_empty() {
+                "there is no filter"
+            } else {
+                "no set of the filter excludes its end"
+            };
+            return format!(
+                "{place}: Mode {mode} tells its end to the other node if the flow was sent: {filter}"
+            );
+        }
         let filter = match self.config.general.filter.place.value {
             _ if self.filter.is_empty() => "there is no filter",
             FilterPlace::Userspace => "every set of the filter lets it pass",
@@ -71,10 +98,14 @@ impl<'a> Explainer<'a> {
     }
 
     /// Says what one set makes of a flow.
-    fn walked(&self, step: &Step, flow: &Flow) -> String {
+    fn walked(&self, step: &Step, line: &FlowText<'_>) -> String {
         let (set, place) = (named(step), self.place(step));
-        let so = if step.excludes() { "is excluded" } else { "passes" };
-        let why = self.reason(step, flow);
+        let so = match line.event {
+            _ if !step.excludes() => "passes",
+            Some(Event::Destroy) if !step.excludes_end() => "passes all the same, for it ended",
+            Some(Event::New | Event::Update | Event::Destroy) | None => "is excluded",
+        };
+        let why = self.reason(step, &line.flow);
         match (step.finding, self.entry(step)) {
             (Finding::Matched(_), Some(entry)) => {
                 format!("{place}: {set} {entry} matches, the flow {so}: {why}")
@@ -89,8 +120,7 @@ impl<'a> Explainer<'a> {
     /// Says what of the flow the set looked at.
     fn reason(&self, step: &Step, flow: &Flow) -> String {
         let source = flow.orig.addrs.src();
-        // That of a flow without reply tuple is what the kernel would give it.
-        let reply_source = flow.reply.unwrap_or_else(|| flow.orig.mirrored()).addrs.src();
+        let reply_source = flow.reply_or_derived().addrs.src();
         match (step.set, self.network(step)) {
             (SetName::Protocol, _) => format!("the protocol is {}", protocol(flow.orig.proto)),
             (SetName::Address, Some(network))
@@ -126,8 +156,18 @@ impl<'a> Explainer<'a> {
             SetName::Address => self.network(step).map(|network| network.to_string()),
             SetName::State => {
                 let entry = filter.tcp_states.as_ref()?.entries.get(index)?;
-                Some(TcpState(entry.value as u8).name().to_owned())
+                Some(self.state(entry))
             }
+        }
+    }
+
+    /// Returns a state as the file calls it, with the name that flows are printed with if it differs.
+    fn state(&self, entry: &Spanned<conf_grammar::TcpState>) -> String {
+        let printed = TcpState(entry.value as u8).name();
+        let written = entry.span.and_then(|span| self.source.get(span.start..span.end));
+        match written.and_then(|written| str::from_utf8(written).ok()) {
+            Some(written) if written != printed => format!("{written} (printed as {printed})"),
+            Some(_) | None => printed.to_owned(),
         }
     }
 

@@ -108,6 +108,14 @@ impl Flow {
         }
     }
 
+    /// Returns the tuple of the reply direction; of a flow that a peer or a person told without one,
+    /// the tuple that the kernel would give it.
+    #[must_use]
+    pub fn reply_or_derived(&self) -> Tuple {
+        self.reply
+            .unwrap_or_else(|| self.nat.applied_to(self.orig.mirrored()))
+    }
+
     /// Returns the translation in effect.
     ///
     /// For a flow read from the kernel it is what the reply tuple differs by from the mirrored
