@@ -45,7 +45,7 @@ fn in_general(clauses: &str) -> String {
 fn help(source: &str, code: Code) -> String {
     let diagnostics = parse("conntrackd.conf", source.as_bytes()).diagnostics;
     let found = diagnostics.iter().find(|diagnostic| diagnostic.code == code);
-    let found = found.unwrap_or_else(|| panic!("no {code} in {diagnostics:?}"));
+    let found = found.expect("the file has such a finding");
     found.help.clone().unwrap_or_default()
 }
 

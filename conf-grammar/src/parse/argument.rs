@@ -129,7 +129,7 @@ impl<'a> Argument<'a> {
         match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "enable" | "enabled" => diagnostic.with_help("write `on`"),
             "false" | "0" | "disable" | "disabled" => diagnostic.with_help("write `off`"),
-            _ if matches!(kind, Kind::BoolUnlessBlock) => {
+            _ if matches!(kind, Kind::BoolUnlessBlock) && is_name(text) => {
                 diagnostic.with_help(format!("a list stands in braces: `{} {{ {text} }}`", self.clause))
             }
             _ => diagnostic,
@@ -262,12 +262,7 @@ impl<'a> Argument<'a> {
 
     fn name(&self, what: &str) -> Result<Value, Diagnostic> {
         let text = self.token.text;
-        let is_name = text.len() <= NAME_MAX
-            && text.starts_with(|c: char| c.is_ascii_alphabetic())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-        if is_name {
+        if is_name(text) {
             return Ok(Value::Text(text.to_owned()));
         }
         let help =
@@ -444,6 +439,15 @@ fn boolean(text: &str) -> Option<bool> {
     } else {
         None
     }
+}
+
+/// Whether the word may be the name of a thing that the file names itself.
+fn is_name(text: &str) -> bool {
+    text.len() <= NAME_MAX
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
 
 fn is_decimal(text: &str) -> bool {

@@ -19,6 +19,7 @@ pub(crate) fn all() -> Vec<Shape> {
             .map(|(head, piece, tail)| shape(head, piece.as_bytes(), tail)),
     );
     shapes.extend(lists());
+    shapes.extend(long_words());
     shapes.extend([
         ("random bytes".to_owned(), random_bytes()),
         ("random words".to_owned(), random_words()),
@@ -120,6 +121,35 @@ fn shape(head: &str, piece: &[u8], tail: &str) -> Shape {
     source.extend(piece.iter().cycle().take(n_pieces * piece.len()));
     source.extend(tail.as_bytes());
     (name, source)
+}
+
+/// One long word in place of the value of each clause, and of each entry of a list.
+fn long_words() -> Vec<Shape> {
+    const HEADS: [(&str, &str); 16] = [
+        ("General { HashSize ", "}"),
+        ("General { Systemd ", "}"),
+        ("General { Syslog ", "}"),
+        ("General { LockFile ", "}"),
+        ("General { LockFile /", "}"),
+        ("General { NetlinkOverrunResync ", "}"),
+        ("General { Scheduler { Type ", "} }"),
+        ("General { Filter From ", "{ } }"),
+        ("General { Filter { Protocol ", "{ } } }"),
+        ("General { Filter { Protocol Accept { ", "} } }"),
+        ("General { Filter { Address Accept { IPv4_address ", "} } }"),
+        ("General { Filter { State Accept { CLOSE for ", "} } }"),
+        ("Sync { Mode ", "{ } }"),
+        ("Sync { UDP { Interface ", "} }"),
+        ("Sync { Options { ExpectationSync ", "} }"),
+        ("Helper { Type ", "inet tcp { } }"),
+    ];
+    HEADS
+        .iter()
+        .flat_map(|(head, tail)| {
+            let tail = format!(" {tail}");
+            [b"x", b"1"].map(|letter| shape(head, letter, &tail))
+        })
+        .collect()
 }
 
 /// Long lists whose entries differ, and one whose entries do not.
