@@ -1,6 +1,6 @@
 //! Diagnostics as a person reads them.
 
-use conf_grammar::{Code, parse, render};
+use conf_grammar::{Code, Diagnostic, parse, render};
 
 /// Wraps clauses into a file that has everything else.
 const GENERAL: &str = "General {\n\tUNIX {\n\t\tPath /run/conntrackd.ctl\n\t}\n}\n";
@@ -41,12 +41,15 @@ fn in_general(clauses: &str) -> String {
     rendered(format!("{GENERAL}Stats {{ }}\nGeneral {{\n{clauses}}}\n"))
 }
 
-/// The help of the finding with this code.
-fn help(source: &str, code: Code) -> String {
+/// The finding with this code.
+fn finding(source: &str, code: Code) -> Diagnostic {
     let diagnostics = parse("conntrackd.conf", source.as_bytes()).diagnostics;
-    let found = diagnostics.iter().find(|diagnostic| diagnostic.code == code);
-    let found = found.expect("the file has such a finding");
-    found.help.clone().unwrap_or_default()
+    let found = diagnostics.into_iter().find(|diagnostic| diagnostic.code == code);
+    found.expect("the file has such a finding")
+}
+
+fn help(source: &str, code: Code) -> String {
+    finding(source, code).help.unwrap_or_default()
 }
 
 #[test]
@@ -259,4 +262,33 @@ fn the_name_that_the_kernel_gives_a_state_leads_to_that_of_the_file() {
     };
     assert_eq!(help("SYN_SENT2"), "what the kernel calls so is `LISTEN` here");
     assert_eq!(help("SYN_SNT"), "did you mean `SYN_SENT`?");
+}
+
+#[test]
+fn an_entry_that_is_given_twice_is_named() {
+    let message = |filter: &str| {
+        let source = format!("Stats {{ }} General {{ Filter {{ {filter} }} }}");
+        finding(&source, Code::RepeatedEntry).message
+    };
+    assert_eq!(message("Protocol Ignore { TCP tcp }"), "`TCP` is given twice");
+    assert_eq!(
+        message("Address Ignore { IPv4_address 10.0.0.0/8 IPv4_address 10.0.0.0/8 }"),
+        "`10.0.0.0/8` is given twice"
+    );
+}
+
+#[test]
+fn a_set_that_accepts_nothing_says_what_it_keeps_out() {
+    let message = |set: &str| {
+        let source = format!("Stats {{ }} General {{ Filter {{ {set} Accept {{ }} }} }}");
+        finding(&source, Code::EmptyAccept).message
+    };
+    assert_eq!(
+        message("Protocol"),
+        "`Protocol Accept` without an entry keeps out every flow"
+    );
+    assert_eq!(
+        message("State"),
+        "`State Accept` without an entry keeps out every TCP flow whose state is known"
+    );
 }

@@ -466,4 +466,9 @@ fn lists_that_accept_nothing() {
     check_stats("Filter { Protocol Accept { } }", &["empty-accept@2"]);
     check_stats("Filter { Protocol Ignore { } }", &[]);
     check_general("Filter { State Accept { } }", &["empty-accept@2"]);
+    check_stats("Filter { Protocol Accept { } Protocol Accept { TCP } }", &[]);
+    check_stats(
+        "Filter {\nProtocol Accept { }\nProtocol Accept { } }",
+        &["empty-accept@3"],
+    );
 }

@@ -89,7 +89,7 @@ codes! {
     SyslogConflict = "syslog-conflict": "two syslog facilities",
     HostBits = "host-bits": "a network with address bits below its prefix",
     KernelFilterFallback = "kernel-filter-fallback": "a filter set that only the daemon can apply exactly",
-    EmptyAccept = "empty-accept": "an `Accept` list that lets nothing through",
+    EmptyAccept = "empty-accept": "an `Accept` list without an entry",
     DerivedInterface = "derived-interface": "a link whose interface follows from its address",
     ListensOnAll = "listens-on-all": "a link without a local address",
     ChecksumOff = "checksum-off": "messages that may be damaged unnoticed",

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::Scope;
 use crate::diagnose::{Code, Diagnostic, Sink};
-use crate::model::{Filter, FilterPlace, FilterSet, Network, Policy, TcpState};
+use crate::model::{Filter, FilterPlace, FilterSet, Network, Policy, TcpState, protocol_spelling};
 use crate::parse::Clause;
 use crate::parse::value::Value;
 use crate::schema::KERNEL_ENTRIES_MAX;
@@ -16,30 +16,30 @@ pub(super) fn filter(file: &Scope<'_>, general: &Scope<'_>, sync: &Scope<'_>, si
     let sets = Scope::inside(&filters);
     let place = place(&filters, sink);
 
-    let mut protocols = parts(&sets, "Protocol", protocol, sink);
+    let mut protocols = parts(&sets, "Protocol", protocol);
     protocols.extend(old_parts(&file.named("IgnoreProtocol"), Policy::Ignore, protocol));
-    let mut addresses = parts(&sets, "Address", network, sink);
+    let mut addresses = parts(&sets, "Address", network);
     addresses.extend(old_parts(
         &file.named("IgnoreTrafficFor"),
         Policy::Ignore,
         network,
     ));
-    let mut states = parts(&sets, "State", state, sink);
+    let mut states = parts(&sets, "State", state);
     states.extend(old_parts(
         &Scope::inside(sync).named("Replicate"),
         Policy::Accept,
         state,
     ));
 
-    let addresses = merge(addresses, place.value, RepeatedEntries::Warn, sink);
+    let addresses = merge(addresses, place.value, &ADDRESSES, sink);
     if let (FilterPlace::Kernelspace, Some(set)) = (place.value, &addresses) {
         check_capacity(set, sink);
     }
     Filter {
         place,
-        protocols: merge(protocols, place.value, RepeatedEntries::Warn, sink),
+        protocols: merge(protocols, place.value, &PROTOCOLS, sink),
         addresses,
-        tcp_states: merge(states, place.value, RepeatedEntries::PassOver, sink),
+        tcp_states: merge(states, place.value, &STATES, sink),
     }
 }
 
@@ -70,6 +70,7 @@ struct Part<T> {
     /// How messages call it.
     title: String,
     head: Span,
+    whole: Span,
     /// Whether it is an old clause, which the stock daemon does not know any more.
     is_old: bool,
     entries: Vec<Spanned<T>>,
@@ -111,27 +112,21 @@ fn entries<T>(clause: &Clause, read: fn(&Value) -> Option<T>) -> Vec<Spanned<T>>
         .collect()
 }
 
-fn parts<T>(sets: &Scope<'_>, name: &str, read: fn(&Value) -> Option<T>, sink: &mut Sink) -> Vec<Part<T>> {
-    let mut parts = Vec::new();
-    for clause in sets.named(name).clauses {
+fn parts<T>(sets: &Scope<'_>, name: &str, read: fn(&Value) -> Option<T>) -> Vec<Part<T>> {
+    let part = |clause: &&Clause| {
         let Some((Value::Policy(policy), span)) = clause.args.first() else {
-            continue;
+            return None;
         };
-        let entries = entries(clause, read);
-        if *policy == Policy::Accept && entries.is_empty() && !sink.has_error_in(clause.whole) {
-            let message = format!("`{name} Accept` without an entry lets no flow through");
-            sink.push(Diagnostic::warning(Code::EmptyAccept, clause.head, message));
-        }
-        let title = format!("{name} {policy}");
-        parts.push(Part {
+        Some(Part {
             policy: Spanned::at(*policy, *span),
-            title,
+            title: format!("{name} {policy}"),
             head: clause.head,
+            whole: clause.whole,
             is_old: false,
-            entries,
-        });
-    }
-    parts
+            entries: entries(clause, read),
+        })
+    };
+    sets.named(name).clauses.iter().filter_map(part).collect()
 }
 
 fn old_parts<T>(clauses: &Scope<'_>, policy: Policy, read: fn(&Value) -> Option<T>) -> Vec<Part<T>> {
@@ -139,32 +134,45 @@ fn old_parts<T>(clauses: &Scope<'_>, policy: Policy, read: fn(&Value) -> Option<
         policy: Spanned::at(policy, clause.head),
         title: clause.name.to_owned(),
         head: clause.head,
+        whole: clause.whole,
         is_old: true,
         entries: entries(clause, read),
     };
     clauses.clauses.iter().map(part).collect()
 }
 
-/// Whether an entry that is given twice is worth a warning.
-#[derive(Clone, Copy)]
-enum RepeatedEntries {
-    Warn,
-    PassOver,
+/// What messages say about the sets of one kind.
+struct Wording<T> {
+    /// What a set that accepts nothing keeps out.
+    all: &'static str,
+    /// Writes an entry that is given twice, `None` where that is not worth a warning.
+    repeated: Option<fn(T) -> String>,
 }
+
+const PROTOCOLS: Wording<u8> = Wording {
+    all: "every flow",
+    repeated: Some(|number| protocol_spelling(number).unwrap_or_else(|| number.to_string())),
+};
+const ADDRESSES: Wording<Network> = Wording {
+    all: "every flow",
+    repeated: Some(|network| network.to_string()),
+};
+const STATES: Wording<TcpState> = Wording {
+    all: "every TCP flow whose state is known",
+    repeated: None,
+};
 
 /// Joins the blocks of one set. Of two policies the stock daemon takes the last, but a filter in the
 /// kernel that ignores goes on ignoring.
 fn merge<T: Copy + Ord>(
     parts: Vec<Part<T>>,
     place: FilterPlace,
-    repeated: RepeatedEntries,
+    wording: &Wording<T>,
     sink: &mut Sink,
 ) -> Option<FilterSet<T>> {
-    let mut parts = parts.into_iter();
-    let first = parts.next()?;
+    let first = parts.first()?;
     let mut policy = first.policy;
-    let mut entries = first.entries;
-    for part in parts {
+    for part in parts.iter().skip(1) {
         if part.policy.value != first.policy.value {
             let message = format!(
                 "`{}` contradicts `{}`: a set accepts or ignores",
@@ -181,23 +189,42 @@ fn merge<T: Copy + Ord>(
         if (place, policy.value) != (FilterPlace::Kernelspace, Policy::Ignore) {
             policy = part.policy;
         }
-        entries.extend(part.entries);
     }
+    if policy.value == Policy::Accept {
+        warn_of_no_entry(&parts, wording, sink);
+    }
+    let mut entries = parts.into_iter().flat_map(|part| part.entries).collect();
+    drop_repeated(&mut entries, wording, sink);
+    Some(FilterSet { policy, entries })
+}
+
+/// Warns of a set that accepts and has no entry in any of its blocks, unless one in error may have been it.
+fn warn_of_no_entry<T>(parts: &[Part<T>], wording: &Wording<T>, sink: &mut Sink) {
+    let has_none = |part: &Part<T>| part.entries.is_empty() && !sink.has_error_in(part.whole);
+    let accepts = |part: &&Part<T>| part.policy.value == Policy::Accept;
+    if let (Some(part), true) = (parts.iter().find(accepts), parts.iter().all(has_none)) {
+        let message = format!("`{}` without an entry keeps out {}", part.title, wording.all);
+        sink.push(Diagnostic::warning(Code::EmptyAccept, part.head, message));
+    }
+}
+
+/// Keeps the first of entries that are equal.
+fn drop_repeated<T: Copy + Ord>(entries: &mut Vec<Spanned<T>>, wording: &Wording<T>, sink: &mut Sink) {
     let mut seen: BTreeMap<T, Option<Span>> = BTreeMap::new();
     entries.retain(|entry| {
         let Some(before) = seen.get(&entry.value) else {
             seen.insert(entry.value, entry.span);
             return true;
         };
-        if let (RepeatedEntries::Warn, Some(span), Some(before)) = (repeated, entry.span, *before) {
+        if let (Some(show), Some(span), Some(before)) = (wording.repeated, entry.span, *before) {
+            let message = format!("`{}` is given twice", show(entry.value));
             sink.push(
-                Diagnostic::warning(Code::RepeatedEntry, span, "this entry is given twice")
+                Diagnostic::warning(Code::RepeatedEntry, span, message)
                     .with_related(before, "given here before"),
             );
         }
         false
     });
-    Some(FilterSet { policy, entries })
 }
 
 fn consequence(place: FilterPlace) -> &'static str {
