@@ -15,6 +15,8 @@ use crate::input::LinkState;
 pub struct Config {
     /// The protocol spoken with the peer.
     pub mode: Mode,
+    /// Where flows of our kernel stay (`DisableInternalCache`).
+    pub own_flows: OwnFlows,
     /// Where flows of the peer go (`DisableExternalCache`).
     pub peer_flows: PeerFlows,
     /// Which flows of our kernel are cached, sent and flushed (`Filter`).
@@ -80,6 +82,15 @@ impl ExpectationSync {
             (Self::Helpers(names), Some(helper)) => names.iter().any(|name| begins_with(helper, name)),
         }
     }
+}
+
+/// Where flows of our kernel stay (`DisableInternalCache`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnFlows {
+    /// In the internal cache.
+    Cached,
+    /// Nowhere: events go to the link. Works without acknowledgements only.
+    Bypassed,
 }
 
 /// Where flows of the peer go (`DisableExternalCache`).

@@ -1,5 +1,6 @@
 //! The engine: every input goes in here, and is passed to the one part whose business it is.
 
+mod bypass;
 mod expectations;
 mod inject;
 mod kernel;
@@ -10,10 +11,10 @@ use core::time::Duration;
 
 use crate::cache::{Deadlines, ExternalCache, HashKey, InternalCache};
 use crate::channels::Channels;
-use crate::config::{Config, Mode, PeerFlows, StartupResync, TcpWindowTracking};
+use crate::config::{Config, Mode, OwnFlows, PeerFlows, StartupResync, TcpWindowTracking};
 use crate::input::{Channel, ClientEvent, ClientId, Input, LinkEvent, Table};
 use crate::jobs::{
-    self, Announce, CacheDumps, Commit, ExpectCommit, ExpectResync, Flush, Inject, ReadBack, Resync,
+    self, Announce, Bypass, CacheDumps, Commit, ExpectCommit, ExpectResync, Flush, Inject, ReadBack, Resync,
 };
 use crate::output::Output;
 use crate::outputs::Outputs;
@@ -64,6 +65,8 @@ pub struct Engine {
     expect_flush_clients: Vec<ClientId>,
     commit: Option<Commit>,
     expect_commit: Option<ExpectCommit>,
+    /// Passes the flows of our kernel on in place of the internal cache.
+    bypass: Option<Bypass>,
     /// Takes the flows of the peer in place of the external cache.
     inject: Option<Inject>,
     dumps: CacheDumps,
@@ -107,6 +110,10 @@ impl Engine {
             expect_flush_clients: Vec::new(),
             commit: None,
             expect_commit: None,
+            bypass: match config.own_flows {
+                OwnFlows::Cached => None,
+                OwnFlows::Bypassed => Some(Bypass::new(config.limits.dump_tombstones_max)),
+            },
             inject: match config.peer_flows {
                 PeerFlows::Cached => None,
                 PeerFlows::Injected => Some(Inject::new(
@@ -156,6 +163,9 @@ impl Engine {
             Input::Peer { channel, payload, .. } => self.handle_peer(channel, payload),
             Input::Request(client, request) => self.handle_request(client, request),
             Input::Client(client, ClientEvent::Ready) => {
+                if let Some(bypass) = &mut self.bypass {
+                    bypass.next_part(client, self.config.limits.reply_part_len, &mut self.out);
+                }
                 let (dumps, mut cx) = self.cache_dumps();
                 dumps.next_part(client, &mut cx);
             }
@@ -325,7 +335,13 @@ impl Engine {
         if !self.sync.has_control() {
             return;
         }
-        let begins = self.bulk.start(self.now);
+        let begins = match &mut self.bypass {
+            None => self.bulk.start(self.now),
+            Some(bypass) => {
+                bypass.start_bulk(&mut self.out);
+                false
+            }
+        };
         match cause {
             BulkCause::PeerAsked => self.out.report(Report::PeerRequestedResync),
             BulkCause::PeerRestarted => self.out.report(Report::PeerRestarted),
@@ -385,7 +401,9 @@ impl Engine {
     }
 
     fn arm_reconcile(&mut self) {
-        if let Some(period) = self.config.poll_period.or(self.config.reconcile_period) {
+        if self.bypass.is_none()
+            && let Some(period) = self.config.poll_period.or(self.config.reconcile_period)
+        {
             self.timers.arm(Timer::Reconcile, self.now.saturating_add(period));
         }
     }
@@ -443,6 +461,9 @@ fn caches(config: &Config, seed: Seed) -> (InternalCache, ExternalCache) {
         let expiries = || Deadlines::of_expiries(alarm.cache_timeout_secs);
         internal = internal.with_refreshes(refreshes(Purpose::Refresh), refreshes(Purpose::ExpectRefresh));
         external = external.with_expiries(expiries(), expiries());
+    }
+    if config.own_flows == OwnFlows::Bypassed {
+        internal = internal.in_transit();
     }
     (internal, external)
 }

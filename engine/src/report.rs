@@ -133,6 +133,8 @@ pub enum Report {
         /// In how many seconds the table is read again, if it is.
         resync_in_secs: Option<u64>,
     },
+    /// Events were lost, and without an internal cache nothing makes up for them.
+    OverrunWithoutCache,
     /// Flows that ended without an event were found.
     GhostsRemoved {
         /// How many.
@@ -217,6 +219,7 @@ impl Report {
             | Self::InjectFailed { .. }
             | Self::InjectionsDropped { .. }
             | Self::Overrun { .. }
+            | Self::OverrunWithoutCache
             | Self::ResendQueueFull { .. }
             | Self::LostBeyondResend
             | Self::Malformed { .. }
@@ -317,6 +320,10 @@ impl fmt::Display for Report {
             } => write!(
                 f,
                 "events of the kernel were lost: its table will be read again in {secs} seconds"
+            ),
+            Self::OverrunWithoutCache => f.write_str(
+                "events of the kernel were lost, and there is no internal cache to make up for them: \
+                 replicas may differ until `conntrackd -B`",
             ),
             Self::Overrun { resync_in_secs: None } => f.write_str(
                 "events of the kernel were lost and NetlinkOverrunResync is off: \

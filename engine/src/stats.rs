@@ -13,6 +13,8 @@ pub struct Statistics {
     pub internal: CacheStats,
     /// The external cache of flows.
     pub external: CacheStats,
+    /// Events passed on; `None` with an internal cache.
+    pub bypass: Option<BypassStats>,
     /// Flows put into the kernel as the peer told them; `None` with an external cache.
     pub inject: Option<InjectStats>,
     /// The internal cache of expectations.
@@ -77,6 +79,17 @@ pub struct InjectStats {
     pub dropped: u64,
     /// Flows that wait for the kernel.
     pub pending: u64,
+}
+
+/// Events passed on to the link, where there is no internal cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BypassStats {
+    /// Of new flows.
+    pub created: u64,
+    /// Of changed ones.
+    pub updated: u64,
+    /// Of ended ones.
+    pub destroyed: u64,
 }
 
 /// Packets and bytes.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::{FTFW, Side, World, alarm, config, expecting, ftfw, ftp, notrack, peer, tcp};
-use engine::config::{Config, FtfwConfig, Limits, Mode, PeerFlows};
+use engine::config::{Config, FtfwConfig, Limits, Mode, OwnFlows, PeerFlows};
 use engine::input::{
     CacheName, ClientId, DumpFormat, EventKind, Input, KernelInput, LinkEvent, Origin, Request, StatsTopic,
     Table,
@@ -169,6 +169,10 @@ fn modes() -> impl Strategy<Value = Config> {
         modes.prop_map(polling),
         alarms.clone(),
         alarms.prop_map(expecting),
+        Just(Config {
+            own_flows: OwnFlows::Bypassed,
+            ..notrack()
+        })
     ]
 }
 

@@ -8,8 +8,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use engine::config::{
-    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, PeerFlows, StartupResync,
-    TcpWindowTracking,
+    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, OwnFlows, PeerFlows,
+    StartupResync, TcpWindowTracking,
 };
 use engine::filter::Filter;
 use engine::time::UnixTime;
@@ -163,6 +163,7 @@ fn config(rng: &mut Rng) -> Config {
         cache_len_expected: 0,
         commit_timeout_secs: rng.choose(&[None, None, None, NonZeroU32::new(180)]),
         purge_timeout: secs(60),
+        own_flows: OwnFlows::Cached,
         peer_flows: PeerFlows::Cached,
         tcp_window_tracking: rng.choose(&[TcpWindowTracking::Off, TcpWindowTracking::On]),
         overrun_resync: Some(secs(rng.choose(&[1, 3, 10]))),

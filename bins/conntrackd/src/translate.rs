@@ -17,7 +17,7 @@ use conf_grammar::{
     Spanned, SyncConfig,
 };
 use engine::config::{
-    AlarmConfig, ExpectationSync, FtfwConfig, Limits, NotrackConfig, PeerFlows, StartupResync,
+    AlarmConfig, ExpectationSync, FtfwConfig, Limits, NotrackConfig, OwnFlows, PeerFlows, StartupResync,
     TcpWindowTracking,
 };
 use engine::filter::Filter;
@@ -103,6 +103,10 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
     if is_injecting && let Some(span) = general.poll_secs.span {
         unsupported.injected_polls(span);
     }
+    let is_bypassing = own_flows(&sync.mode.value) == OwnFlows::Bypassed;
+    if is_bypassing && expectations(&sync.expectations.value).is_on() {
+        unsupported.bypassed_expectations(sync.expectations.span);
+    }
     if is_injecting && expectations(&sync.expectations.value).is_on() {
         unsupported.injected_expectations(sync.expectations.span);
     }
@@ -163,19 +167,9 @@ fn mode(mode: &Mode, unsupported: &mut Refusals) -> engine::config::Mode {
                 startup_resync: resync(startup_resync),
             })
         }
-        Mode::Notrack {
-            internal_cache,
-            startup_resync,
-            ..
-        } => {
-            if !internal_cache.value {
-                let help = "without it flows of this node stay in a cache as long as they live";
-                unsupported.add("`DisableInternalCache`", internal_cache.span, help);
-            }
-            engine::config::Mode::Notrack(NotrackConfig {
-                startup_resync: resync(startup_resync),
-            })
-        }
+        Mode::Notrack { startup_resync, .. } => engine::config::Mode::Notrack(NotrackConfig {
+            startup_resync: resync(startup_resync),
+        }),
         Mode::Alarm {
             refresh_secs,
             cache_timeout_secs,
@@ -183,6 +177,13 @@ fn mode(mode: &Mode, unsupported: &mut Refusals) -> engine::config::Mode {
             refresh_secs: at_least_one(refresh_secs.value),
             cache_timeout_secs: at_least_one(cache_timeout_secs.value),
         }),
+    }
+}
+
+fn own_flows(mode: &Mode) -> OwnFlows {
+    match mode {
+        Mode::Notrack { internal_cache, .. } if !internal_cache.value => OwnFlows::Bypassed,
+        Mode::Ftfw { .. } | Mode::Notrack { .. } | Mode::Alarm { .. } => OwnFlows::Cached,
     }
 }
 
@@ -205,6 +206,7 @@ fn engine_config(
     let secs = |secs: u32| Duration::from_secs(secs.into());
     engine::config::Config {
         mode,
+        own_flows: own_flows(&sync.mode.value),
         peer_flows: peer_flows(&sync.mode.value),
         filter,
         expectations: expectations(&sync.expectations.value),

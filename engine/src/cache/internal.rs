@@ -43,6 +43,8 @@ pub struct InternalCache {
     table: FlowCache,
     stats: CacheStats,
     traffic: TrafficStats,
+    /// Flows stay only until they are told.
+    is_transit: bool,
 }
 
 impl InternalCache {
@@ -54,7 +56,33 @@ impl InternalCache {
             table: FlowCache::new(len_max, hash_key),
             stats: CacheStats::default(),
             traffic: TrafficStats::default(),
+            is_transit: false,
         }
+    }
+
+    /// Returns the same cache for flows that stay only until they are told; nothing but
+    /// [`Self::pass_on`] brings one in.
+    #[must_use]
+    pub const fn in_transit(mut self) -> Self {
+        self.is_transit = true;
+        self
+    }
+
+    /// Takes in what is told of a flow until it is told: as new, changed or ended, as the event says.
+    pub fn pass_on(&mut self, kind: EventKind, flow: &Flow, now: Instant) -> Change {
+        let id = match self.table.find(&FlowKey::of(flow)) {
+            Some(id) => id,
+            None => match self.insert(flow, now) {
+                Change::Flow(id) => id,
+                other @ (Change::Nothing | Change::Full) => return other,
+            },
+        };
+        match kind {
+            EventKind::New => self.table.replace(id, flow, now.whole_secs()),
+            EventKind::Update => self.table.merge(id, flow, now.whole_secs()),
+            EventKind::Destroy => self.table.mark_dead(id),
+        }
+        Change::Flow(id)
     }
 
     /// Returns the same cache with room in its index for `n_flows`, see [`FlowCache::reserve`].
@@ -109,6 +137,9 @@ impl InternalCache {
     /// An update with another identifier is about another flow with the same tuple, of whose
     /// beginning no event came: it replaces.
     pub fn apply(&mut self, kind: EventKind, flow: &Flow, now: Instant) -> Change {
+        if self.is_transit {
+            return Change::Nothing;
+        }
         let known = self.table.find(&FlowKey::of(flow));
         match (kind, known) {
             (EventKind::Destroy, None) => Change::Nothing,
@@ -206,7 +237,7 @@ impl InternalCache {
     /// Takes the queue node from a flow; a dead one leaves the cache with it.
     pub fn release(&mut self, id: FlowId) {
         self.set_node(id, None);
-        if self.liveness(id) == Liveness::Dead {
+        if self.is_transit || self.liveness(id) == Liveness::Dead {
             self.table.remove(id);
         }
     }

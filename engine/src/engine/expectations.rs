@@ -98,7 +98,7 @@ impl Engine {
     pub(super) fn expectations_read(&mut self) {
         let (internal, sync) = (&mut self.internal, &mut self.sync);
         let ghosts = self.expect_resync.dump_ended(internal, sync, &mut self.out);
-        if ghosts > 0 {
+        if ghosts > 0 && self.config.poll_period.is_none() {
             self.kernel_stats.ghosts = self.kernel_stats.ghosts.wrapping_add(ghosts);
             self.out
                 .report(Report::GhostExpectationsRemoved { expectations: ghosts });
@@ -112,6 +112,10 @@ impl Engine {
 
     /// Reads tables again; those of expectations only if they are replicated.
     pub(super) fn start_resync(&mut self, table: Table, announce: Announce, client: Option<ClientId>) {
+        if self.bypass.is_some() {
+            // There is no cache to be brought in line.
+            return;
+        }
         let has_expectations = self.config.expectations.is_on();
         let (flows, expectations) = match table {
             Table::Flows => (true, false),

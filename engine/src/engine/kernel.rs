@@ -65,6 +65,9 @@ impl Engine {
             }
             return;
         }
+        if self.passes_on(kind, origin, flow) {
+            return;
+        }
         if kind == EventKind::Destroy {
             self.resync.saw_end(flow);
         } else if origin == Origin::Us && self.inject.is_some() {
@@ -120,6 +123,9 @@ impl Engine {
         self.kernel_stats.overruns = self.kernel_stats.overruns.wrapping_add(1);
         self.resync.lost_events();
         self.expect_resync.lost_events();
+        if self.bypass.is_some() {
+            return self.out.report(Report::OverrunWithoutCache);
+        }
         let delay = self.config.overrun_resync;
         self.out.report(Report::Overrun {
             resync_in_secs: delay.map(|delay| delay.as_secs()),
@@ -149,6 +155,8 @@ impl Engine {
             }
         } else if self.flush.owns(dump) && verdict == Verdict::Kept {
             self.flush.dumped(flow);
+        } else if verdict == Verdict::Kept {
+            self.bypass_dumped(dump, flow);
         }
     }
 
@@ -164,6 +172,8 @@ impl Engine {
             self.begin_to_tell();
         } else if self.flush.owns(dump) {
             self.flush.dump_ended(batch_len_max, &mut self.out);
+        } else {
+            self.bypass_dump_ended(dump);
         }
     }
 
@@ -183,6 +193,8 @@ impl Engine {
             if self.flush.owns(dump) {
                 let batch_len_max = self.config.limits.batch_len_max.get();
                 self.flush.dump_ended(batch_len_max, &mut self.out);
+            } else {
+                self.bypass_dump_ended(dump);
             }
             return;
         }
@@ -267,7 +279,7 @@ impl Engine {
         }
     }
 
-    fn report_internal_full(&mut self) {
+    pub(super) fn report_internal_full(&mut self) {
         if let Some(refused) = self.cache_full.note(self.now) {
             let len_max = self.config.cache_len_max.get();
             self.out.report(Report::CacheFull {

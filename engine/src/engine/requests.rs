@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::input::{CacheName, ClientId, Request, StatsTopic, Table};
-use crate::jobs::{Announce, Commit, Inject};
+use crate::jobs::{Announce, Bypass, Commit, Inject};
 use crate::output::Reply;
 use crate::report::Report;
 use crate::stats::Statistics;
@@ -27,6 +27,11 @@ impl Engine {
             | Request::ResyncKernel(Table::Expectations)
             | Request::Statistics(StatsTopic::Expectations)
                 if !has_expectations => {}
+            Request::Dump {
+                cache: CacheName::Internal,
+                format,
+                ..
+            } if self.reads_kernel(client, format) => return,
             Request::Dump { table, cache, format } => {
                 let (dumps, mut cx) = self.cache_dumps();
                 return dumps.start(client, cache, table, format, &mut cx);
@@ -107,6 +112,13 @@ impl Engine {
     }
 
     fn resync_kernel(&mut self, client: ClientId, table: Table) {
+        if self.bypass.is_some() {
+            let n_tables = if table == Table::Both { 2 } else { 1 };
+            for _ in 0..n_tables {
+                self.out.report(Report::Unsupported { command: "resync" });
+            }
+            return self.out.reply(client, Reply::End);
+        }
         let has_expectations = self.config.expectations.is_on() && table != Table::Flows;
         let reports = [
             (table != Table::Expectations).then_some(Report::ResyncKernel),
@@ -175,6 +187,7 @@ impl Engine {
             external: self.external.stats(),
             internal_expect: self.internal.expectations.stats(),
             external_expect: self.external.expectations.stats(),
+            bypass: self.bypass.as_ref().map(Bypass::stats),
             inject: self.inject.as_ref().map(Inject::stats),
             traffic: self.internal.traffic(),
             receive: self.peer.stats(),
@@ -189,6 +202,9 @@ impl Engine {
 
     pub(super) fn forget_client(&mut self, client: ClientId) {
         self.dumps.forget(client);
+        if let Some(bypass) = &mut self.bypass {
+            bypass.forget(client);
+        }
         self.flush.forget(client);
         self.resync.forget(client);
         self.expect_resync.forget(client);

@@ -1,6 +1,7 @@
 //! Jobs that take many turns: each begins with a request or a deadline, asks the kernel for
 //! something, and goes on when the answer comes in.
 
+mod bypass;
 mod commit;
 mod committed;
 mod dump;
@@ -11,6 +12,7 @@ mod inject;
 mod read_back;
 mod resync;
 
+pub(crate) use bypass::Bypass;
 pub(crate) use commit::{Commit, Context as CommitContext};
 pub(crate) use dump::{CacheDumps, Context as DumpContext};
 pub(crate) use expect_commit::{Context as ExpectCommitContext, ExpectCommit};

@@ -10,8 +10,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use engine::config::{
-    AlarmConfig, Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, PeerFlows,
-    StartupResync, TcpWindowTracking,
+    AlarmConfig, Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, OwnFlows,
+    PeerFlows, StartupResync, TcpWindowTracking,
 };
 use engine::filter::Filter;
 use engine::flow::{
@@ -43,6 +43,7 @@ pub(crate) fn config(mode: Mode) -> Config {
         cache_len_expected: 0,
         commit_timeout_secs: None,
         purge_timeout: Duration::from_secs(60),
+        own_flows: OwnFlows::Cached,
         peer_flows: PeerFlows::Cached,
         tcp_window_tracking: TcpWindowTracking::Off,
         overrun_resync: Some(Duration::from_secs(30)),

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel as mpsc_channel};
 use std::thread::JoinHandle;
 
 use engine::config::{
-    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, PeerFlows, StartupResync,
+    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, OwnFlows, PeerFlows, StartupResync,
     TcpWindowTracking,
 };
 use engine::filter::Filter;
@@ -169,6 +169,7 @@ fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -
         cache_len_expected: 0,
         commit_timeout_secs: None,
         purge_timeout: Duration::from_secs(60),
+        own_flows: OwnFlows::Cached,
         peer_flows: PeerFlows::Cached,
         tcp_window_tracking: TcpWindowTracking::Off,
         overrun_resync: Some(Duration::from_secs(30)),

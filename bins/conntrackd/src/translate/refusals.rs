@@ -35,6 +35,16 @@ impl Refusals {
         );
     }
 
+    /// Adds that expectations cannot do without an internal cache yet.
+    pub(super) fn bypassed_expectations(&mut self, expectations: Option<Span>) {
+        let help = "without either of the two it would";
+        self.add(
+            "`ExpectationSync` with `DisableInternalCache`",
+            expectations,
+            help,
+        );
+    }
+
     /// Adds that a table that is polled does not tell whose a flow is.
     pub(super) fn injected_polls(&mut self, poll_secs: Span) {
         let help = "remove `PollSecs`: only events tell the flows of this node from those of the peer";

@@ -50,6 +50,7 @@ fn a_silent_file_gets_the_defaults() {
             cache_len_expected: 65_536,
             commit_timeout_secs: None,
             purge_timeout: Duration::from_secs(60),
+            own_flows: OwnFlows::Cached,
             peer_flows: PeerFlows::Cached,
             tcp_window_tracking: TcpWindowTracking::Off,
             overrun_resync: Some(Duration::from_secs(30)),
@@ -299,8 +300,13 @@ fn what_cannot_be_carried_out_is_refused_with_its_line() {
             "12: `ExpectationSync` with `DisableExternalCache` is not supported yet",
         ),
         (
-            config("Mode NOTRACK {\nDisableInternalCache on\n}", UDP, "", ""),
-            "3: `DisableInternalCache` is not supported yet",
+            config(
+                "Mode NOTRACK {\nDisableInternalCache on\n}",
+                UDP,
+                "Options {\nExpectationSync on\n}",
+                "",
+            ),
+            "12: `ExpectationSync` with `DisableInternalCache` is not supported yet",
         ),
         (
             config("Mode FTFW {\nDisableExternalCache on\n}", UDP, "", "PollSecs 15"),

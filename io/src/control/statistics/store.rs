@@ -2,12 +2,14 @@
 
 use std::io::{self, Write};
 
-use engine::stats::{CacheStats, InjectStats, Statistics};
+use engine::stats::{BypassStats, CacheStats, InjectStats, Statistics};
 
 /// What stands on one side of a node.
 pub(super) enum Store<'a> {
     /// A cache, and its name.
     Cache(&'static str, &'a CacheStats),
+    /// The link takes the place of the internal cache.
+    Bypass(BypassStats),
     /// The kernel takes the place of the external cache.
     Inject(InjectStats),
 }
@@ -18,7 +20,10 @@ impl<'a> Store<'a> {
         let external = engine
             .inject
             .map_or(Self::Cache("external", &engine.external), Self::Inject);
-        [Self::Cache("internal", &engine.internal), external]
+        let internal = engine
+            .bypass
+            .map_or(Self::Cache("internal", &engine.internal), Self::Bypass);
+        [internal, external]
     }
 
     /// The same of expectations, none of which is put into the kernel unasked.
@@ -27,13 +32,18 @@ impl<'a> Store<'a> {
             Some(_) => Self::Inject(InjectStats::default()),
             None => Self::Cache("external", &engine.external_expect),
         };
-        [Self::Cache("internal", &engine.internal_expect), external]
+        let internal = match engine.bypass {
+            Some(_) => Self::Bypass(BypassStats::default()),
+            None => Self::Cache("internal", &engine.internal_expect),
+        };
+        [internal, external]
     }
 
     /// Writes the block of `-s`.
     pub(super) fn summary(&self, out: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Self::Cache(name, cache) => cache_summary(out, name, cache),
+            Self::Bypass(stats) => bypass(out, stats),
             Self::Inject(stats) => inject(out, stats),
         }
     }
@@ -42,6 +52,7 @@ impl<'a> Store<'a> {
     pub(super) fn details(&self, out: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Self::Cache(name, cache) => cache_details(out, name, cache),
+            Self::Bypass(stats) => bypass(out, stats),
             Self::Inject(stats) => inject(out, stats),
         }
     }
@@ -89,6 +100,18 @@ fn cache_details(out: &mut Vec<u8>, name: &str, cache: &CacheStats) -> io::Resul
     writeln!(out, "\t\tentry not found:\t{:>12}", 0)?;
     writeln!(out, "\tdeletion created/failed:\t{destroyed:>12}/{:>12}", 0)?;
     write!(out, "\t\tentry not found:\t{:>12}\n\n", 0)
+}
+
+fn bypass(out: &mut Vec<u8>, stats: &BypassStats) -> io::Result<()> {
+    writeln!(out, "internal bypass:")?;
+    for (what, n_events) in [
+        ("new", stats.created),
+        ("updated", stats.updated),
+        ("destroyed", stats.destroyed),
+    ] {
+        writeln!(out, "connections {what}:\t\t{n_events:>12}")?;
+    }
+    writeln!(out)
 }
 
 fn inject(out: &mut Vec<u8>, stats: &InjectStats) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! The numbers of the captured outputs, printed, are the captured outputs.
 
 use engine::seq::Seq;
-use engine::stats::{CacheStats, InjectStats, KernelStats, ResendQueueStats};
+use engine::stats::{BypassStats, CacheStats, InjectStats, KernelStats, ResendQueueStats};
 
 use super::*;
 
@@ -368,5 +368,21 @@ fn flows_that_went_into_the_kernel_read_as_captured() {
     assert_eq!(
         rendered(StatsTopic::Flows, &engine, &shell),
         captured!("s-ct.inject.B")
+    );
+}
+
+#[test]
+fn events_that_were_passed_on_read_as_captured() {
+    let engine = Statistics {
+        bypass: Some(BypassStats {
+            created: 3,
+            updated: 5,
+            destroyed: 0,
+        }),
+        ..Statistics::default()
+    };
+    assert_eq!(
+        rendered(StatsTopic::Cache, &engine, &ShellStats::default()),
+        captured!("s-cache.bypass.A")
     );
 }
