@@ -167,3 +167,39 @@ fn cache_follows_kernel(cluster: &Cluster, from: Daemon, step: &str) -> Result<(
         cluster.fw2.external()?.as_told_by(from).ensure_equals(&wanted)
     })
 }
+
+#[test]
+fn ours_passes_on_what_its_kernel_tells_ours() -> Result<()> {
+    passes_on(Ours, Ours)
+}
+
+#[test]
+fn ours_passes_on_what_its_kernel_tells_stock() -> Result<()> {
+    passes_on(Ours, Stock)
+}
+
+#[test]
+fn stock_passes_on_what_its_kernel_tells_ours() -> Result<()> {
+    passes_on(Stock, Ours)
+}
+
+/// The sender keeps nothing, and what it is asked for comes from its kernel.
+fn passes_on(from: Daemon, to: Daemon) -> Result<()> {
+    on_real_kernels(|| {
+        let bypassing = Setup {
+            mode: Mode::NoTrack,
+            mode_clauses: ["DisableInternalCache on", ""],
+            ..TEMPLATE
+        };
+        let cluster = bypassing.start(from, to)?;
+        flows::create(&cluster.fw1, 0, 600)?;
+        cache_follows_kernel(&cluster, from, "created")?;
+        kernel::update_some(&cluster.fw1.ns)?;
+        cache_follows_kernel(&cluster, from, "changed")?;
+        flows::delete_some(&cluster.fw1, 600)?;
+        cache_follows_kernel(&cluster, from, "deleted")?;
+        cluster.fw2.control(&["-f", "external"])?;
+        cluster.fw2.control(&["-n"])?;
+        cache_follows_kernel(&cluster, from, "asked for")
+    })
+}
