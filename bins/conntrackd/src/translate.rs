@@ -110,7 +110,7 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
     if is_injecting && expectations(&sync.expectations.value).is_on() {
         unsupported.injected_expectations(sync.expectations.span);
     }
-    let mode = mode(&sync.mode.value, &mut unsupported);
+    let mode = mode(&sync.mode.value);
     let (links, default_link) = links::links(&sync.links);
     if !unsupported.0.is_empty() {
         return Err(unsupported.0);
@@ -149,7 +149,7 @@ fn event_filter(filter: &Filter, place: &Spanned<FilterPlace>, refusals: &mut Re
 }
 
 /// Returns the mode; what of it cannot be carried out is refused.
-fn mode(mode: &Mode, unsupported: &mut Refusals) -> engine::config::Mode {
+fn mode(mode: &Mode) -> engine::config::Mode {
     match mode {
         Mode::Ftfw {
             resend_queue_size,
