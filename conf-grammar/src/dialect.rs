@@ -7,12 +7,15 @@ pub enum Dialect {
     #[default]
     Strict,
     /// What the stock daemon 1.4.7 accepts although it has no clear meaning is a warning, and is
-    /// carried out as it would: two modes or defaults, equal links, filter sets that contradict each
-    /// other, filter entries that are none, unknown syslog facilities, links without a peer or a port,
-    /// helpers on one queue.
+    /// carried out as it would: two modes or defaults, multicast links over one group, filter sets that
+    /// contradict each other, filter entries that are none, unknown syslog facilities, links without a
+    /// peer or a port (0 is none), a node that is its own peer, one file for both logs, helpers on one
+    /// queue.
     ///
     /// Never accepted: text the stock daemon silently does not read, numbers that it wraps, ports out
-    /// of range, octal addresses, `ExpectationSync` that is on and off, and more addresses than a filter in the
-    /// kernel holds.
+    /// of range, `|` in a boolean, octal addresses, `ExpectationSync` that is on and off, more addresses
+    /// than a filter in the kernel holds, and what the daemon could not start with: two `UDP` or `TCP`
+    /// links that listen on one address and port, a multicast or broadcast address as an end of one, and
+    /// paths that are directories or those of two files.
     Stock,
 }

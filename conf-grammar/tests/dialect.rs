@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use conf_grammar::{
-    Code, Config, Dialect, FilterPlace, Links, MulticastGroup, Network, Outcome, Policy, Severity, parse,
-    parse_with,
+    Code, Config, Diagnostic, Dialect, FilterPlace, Links, MulticastGroup, Network, Outcome, Policy,
+    Severity, parse, parse_with,
 };
 
 /// The samples that the stock daemon starts with and that have no clear meaning, with what becomes
@@ -141,6 +141,72 @@ fn a_link_without_any_address_or_interface_is_refused() {
             .collect();
         assert_eq!(codes, [Code::LinkIncomplete], "{link}");
     }
+}
+
+#[test]
+fn port_0_is_a_missing_port() {
+    for port in ["0", "00"] {
+        let link = format!(
+            "UDP {{ IPv4_address 192.0.2.1 IPv4_Destination_Address 192.0.2.2 Port {port} Interface eth2 }}"
+        );
+        let config = stock_config(&format!("Sync {{ {link} }}"));
+        let Links::Udp(links) = &config.sync().unwrap().links else {
+            panic!("{config:?}")
+        };
+        assert_eq!(links.as_slice()[0].transport.port.value, None);
+    }
+    let config = stock_config("Sync { Multicast { IPv6_address ff02::1 Group 0 Interface eth2 } }");
+    let Links::Multicast(links) = &config.sync().unwrap().links else {
+        panic!("{config:?}")
+    };
+    assert_eq!(links.as_slice()[0].transport.port().value, None);
+    // Other numbers out of range are wrapped by the stock daemon, which nobody means.
+    let outcome = stock("Sync { Multicast { IPv6_address ff02::1 Group 65536 Interface eth2 } }");
+    assert!(outcome.has_errors());
+}
+
+#[test]
+fn links_that_the_daemon_cannot_open_together_are_refused() {
+    let link = |kind: &str, local: &str| {
+        format!("{kind} {{ {local} IPv4_Destination_Address 192.0.2.2 Port 1 Interface eth2 }}")
+    };
+    let given = "IPv4_address 192.0.2.1";
+    for (kind, one, other) in [("UDP", given, given), ("UDP", given, ""), ("TCP", given, "")] {
+        let outcome = stock(&format!("Sync {{ {} {} }}", link(kind, one), link(kind, other)));
+        let is_refused = |d: &Diagnostic| d.code == Code::DuplicateLink && d.severity == Severity::Error;
+        assert!(
+            outcome.diagnostics.iter().any(is_refused),
+            "{kind}: {:?}",
+            outcome.diagnostics
+        );
+    }
+}
+
+#[test]
+fn a_node_that_is_its_own_peer_hears_itself() {
+    let outcome = stock(
+        "Sync { UDP { IPv4_address 192.0.2.1 IPv4_Destination_Address 192.0.2.1 Port 1 Interface eth2 } }",
+    );
+    let codes: Vec<Code> = outcome.diagnostics.iter().map(|d| d.code).collect();
+    assert!(
+        !outcome.has_errors() && codes.contains(&Code::Contradiction),
+        "{codes:?}"
+    );
+}
+
+#[test]
+fn an_unspecified_peer_is_as_good_as_none() {
+    let link =
+        |peer: &str| format!("Sync {{ UDP {{ IPv4_address 192.0.2.1 {peer} Port 1 Interface eth2 }} }}");
+    let given = stock_config(&link("IPv4_Destination_Address 0.0.0.0"));
+    assert_eq!(given, stock_config(&link("")));
+}
+
+#[test]
+fn two_logs_may_share_a_file_but_no_lock() {
+    let logs = |lock: &str| format!("General {{ LockFile {lock} LogFile /x }} Stats {{ LogFile /x }}");
+    assert!(!stock(&logs("/y")).has_errors());
+    assert!(stock(&logs("/x")).has_errors());
 }
 
 #[test]

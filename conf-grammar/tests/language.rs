@@ -28,8 +28,9 @@ const VALUE: [Code; 4] = [
 ];
 
 /// Errors of meaning: the file is well formed all the same.
-const MEANING: [Code; 17] = [
+const MEANING: [Code; 18] = [
     Code::NotMulticast,
+    Code::NotUnicast,
     Code::UnknownPolicy,
     Code::UnknownHelper,
     Code::BadL3proto,

@@ -103,13 +103,7 @@ fn links() {
     check_sync(&format!("{ftfw} {}", LINK.repeat(2)), &["error duplicate-link"]);
     let other_port = LINK.replace("3780", "3781");
     check_sync(&format!("{ftfw} {LINK} {other_port}"), &[]);
-    let other_peer = LINK.replace("192.0.2.2", "192.0.2.3");
-    check_sync(&format!("{ftfw} {LINK} {other_peer}"), &[]);
     let tcp = |link: &str| link.replace("UDP", "TCP");
-    check_sync(
-        &format!("{ftfw} {} {}", tcp(LINK), tcp(&other_peer)),
-        &["error duplicate-link"],
-    );
     check_sync(
         &format!("{ftfw} {LINK} {}", tcp(&other_port)),
         &["error mixed-transports"],
@@ -117,15 +111,89 @@ fn links() {
     let any_address = LINK.replace("IPv4_address 192.0.2.1", "");
     check_sync(&format!("{ftfw} {any_address}"), &["warning listens-on-all"]);
     check_sync(&format!("{ftfw} UDP {{ }}"), &["error link-incomplete"]);
+}
+
+#[test]
+fn each_link_listens_on_an_address_and_port_of_its_own() {
+    let link = |local: &str, port: u16| {
+        let peer = if local.contains(':') {
+            "IPv6_Destination_Address 2001:db8::2"
+        } else {
+            "IPv4_Destination_Address 192.0.2.2"
+        };
+        format!("UDP {{ {local} {peer} Port {port} Interface eth2 }}")
+    };
+    let clash: &[&str] = &["error duplicate-link"];
+    let cases = [
+        ("IPv4_address 192.0.2.1", "IPv4_address 192.0.2.1", clash),
+        ("IPv4_address 192.0.2.1", "IPv4_address 192.0.2.3", &[]),
+        ("IPv4_address 192.0.2.1", "IPv4_address 0.0.0.0", clash),
+        ("IPv4_address 0.0.0.0", "IPv4_address 192.0.2.1", clash),
+        ("IPv6_address ::", "IPv4_address 192.0.2.1", clash),
+        ("IPv4_address 0.0.0.0", "IPv6_address ::", clash),
+        ("IPv6_address 2001:db8::1", "IPv6_address ::", clash),
+        ("IPv4_address 0.0.0.0", "IPv6_address 2001:db8::1", &[]),
+        ("IPv4_address 0.0.0.0", "IPv6_address ::ffff:192.0.2.1", clash),
+        ("IPv6_address ::ffff:192.0.2.1", "IPv4_address 192.0.2.1", clash),
+    ];
+    for (one, other, want) in cases {
+        for kind in ["UDP", "TCP"] {
+            let links = format!("{} {}", link(one, 1), link(other, 1)).replace("UDP", kind);
+            check_sync(&format!("Mode NOTRACK {{ }} {links}"), want);
+            let links = format!("{} {}", link(one, 1), link(other, 2)).replace("UDP", kind);
+            check_sync(&format!("Mode NOTRACK {{ }} {links}"), &[]);
+        }
+    }
+    let any_address = LINK.replace("IPv4_address 192.0.2.1", "");
+    check_sync(
+        &format!("Mode FTFW {{ }} {LINK} {any_address}"),
+        &["error duplicate-link", "warning listens-on-all"],
+    );
     let link_local = |interface: &str| {
         format!(
             "UDP {{ IPv6_address fe80::1 IPv6_Destination_Address fe80::2 Port 1 Interface {interface} }}"
         )
     };
-    check_sync(&format!("{ftfw} {} {}", link_local("a"), link_local("b")), &[]);
     check_sync(
-        &format!("{ftfw} {} {}", link_local("a"), link_local("a")),
-        &["error duplicate-link"],
+        &format!("Mode FTFW {{ }} {} {}", link_local("a"), link_local("b")),
+        &[],
+    );
+    check_sync(
+        &format!("Mode FTFW {{ }} {} {}", link_local("a"), link_local("a")),
+        clash,
+    );
+}
+
+#[test]
+fn a_link_to_one_peer_has_two_different_nodes_as_its_ends() {
+    let check = |local: &str, peer: &str, want: &[&str]| {
+        for kind in ["UDP", "TCP"] {
+            let link = LINK.replace("192.0.2.1", local).replace("192.0.2.2", peer);
+            let link = link.replace("UDP", kind);
+            let link = if local.contains(':') {
+                link.replace("IPv4", "IPv6")
+            } else {
+                link
+            };
+            check_sync(&format!("Mode NOTRACK {{ }} {link}"), want);
+        }
+    };
+    check("192.0.2.1", "0.0.0.0", &["error link-incomplete"]);
+    check("2001:db8::1", "::", &["error link-incomplete"]);
+    check("2001:db8::1", "::ffff:0.0.0.0", &["error link-incomplete"]);
+    check("0.0.0.0", "192.0.2.2", &[]);
+    check("192.0.2.1", "192.0.2.1", &["error contradiction"]);
+    check("fe80::1", "fe80::1", &["error contradiction"]);
+    check("192.0.2.1", "225.0.0.1", &["error not-unicast"]);
+    check("192.0.2.1", "255.255.255.255", &["error not-unicast"]);
+    check("225.0.0.1", "192.0.2.2", &["error not-unicast"]);
+    check("255.255.255.255", "192.0.2.2", &["error not-unicast"]);
+    check("fe80::1", "ff02::1", &["error not-unicast"]);
+    check("fe80::1", "::ffff:225.0.0.1", &["error not-unicast"]);
+    check(
+        "225.0.0.1",
+        "225.0.0.1",
+        &["error not-unicast", "error not-unicast"],
     );
 }
 
@@ -150,6 +218,51 @@ fn multicast_links() {
         &link("IPv6_address fe80::1 Interface eth0"),
         &["error not-multicast"],
     );
+}
+
+#[test]
+fn each_file_of_the_daemon_has_a_path_of_its_own() {
+    let check = |general: &str, stats: &str, want: &[&str]| {
+        let source = format!("General {{ {general} }} Stats {{ {stats} }}");
+        assert_eq!(found(&source), want, "{source}");
+    };
+    let clash: &[&str] = &["error contradiction"];
+    check("UNIX { Path /x } LockFile /x", "", clash);
+    check("UNIX { Path /x } LogFile /x", "", clash);
+    check("UNIX { Path /x }", "LogFile /x", clash);
+    check("UNIX { Path /c } LockFile /x LogFile /x", "", clash);
+    check("UNIX { Path /c } LogFile /x", "LogFile /x", clash);
+    check("UNIX { Path /c } LogFile /run//./x LockFile /run/x", "", clash);
+    check("UNIX { Path /c } LockFile /l LogFile /x", "LogFile /y", &[]);
+    // Also one that is left to its default.
+    check("UNIX { Path /c } LogFile /var/lock/conntrackd.lock", "", clash);
+    check("UNIX { Path /var/log/conntrackd.log } LogFile on", "", clash);
+    check(
+        "UNIX { Path /x } LockFile /x LogFile /x",
+        "",
+        &["error contradiction", "error contradiction"],
+    );
+}
+
+#[test]
+fn the_path_of_a_directory_is_that_of_no_file() {
+    for path in ["/", "//", "/x/", "/x/.", "/x/.."] {
+        let bad: &[&str] = &["error bad-path"];
+        check_general(
+            &format!("UNIX {{ Path {path} }}"),
+            &[&["warning repeated-clause"], bad].concat(),
+        );
+        check_general(&format!("LockFile {path}"), bad);
+        check_general(&format!("LogFile {path}"), bad);
+        assert_eq!(
+            found(&format!("{SOCKET} Stats {{ LogFile {path} }}")),
+            bad,
+            "{path}"
+        );
+    }
+    for path in ["/.x", "/..x", "/x..", "/./x", "/../x"] {
+        check_general(&format!("LogFile {path}"), &[]);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! are in `model::build`: there they keep the wrong combination from becoming a value. The rules here
 //! judge a configuration that is complete.
 
+mod files;
 mod filter;
 mod kernel;
 mod links;
@@ -17,7 +18,9 @@ use crate::span::Spanned;
 type Rule = fn(&Config, &mut Sink);
 
 /// Clauses that contradict each other or make each other void.
-const CONSISTENCY: [Rule; 5] = [
+const CONSISTENCY: [Rule; 7] = [
+    files::names_a_directory,
+    files::one_path_for_two,
     sync::polling_without_cache,
     kernel::polling_makes_void,
     kernel::resync_without_cache,

@@ -17,7 +17,7 @@ use crate::parse::lexer::{Token, TokenKind};
 use crate::parse::text::Text;
 use crate::parse::tree::{Block, Node};
 use crate::parse::value::{ModeName, Value};
-use crate::schema::{self, BlockKind, BlockSpec, Body, ClauseSpec, Content, Kind, Status};
+use crate::schema::{self, BlockKind, BlockSpec, Body, ClauseSpec, Content, Kind, Range, Status};
 use crate::span::Span;
 
 /// A clause of the file. Those that are in error stand here too, with what could be read of them.
@@ -421,6 +421,9 @@ fn tolerated(kind: Kind, text: &str, code: Code) -> Option<&'static str> {
     const NO_ENTRY: &str = "it is left out, the set stays";
     match (kind, code) {
         (Kind::BoolOrFacility, Code::UnknownFacility) => Some("the clause has no effect"),
+        (Kind::Uint(Range::PORTS), Code::NumberRange) if text.bytes().all(|digit| digit == b'0') => {
+            Some("it is as if the clause were missing")
+        }
         (Kind::Protocol, Code::UnknownProtocol) if text.starts_with(|c: char| c.is_ascii_alphabetic()) => {
             Some(NO_ENTRY)
         }

@@ -226,7 +226,7 @@ pub(crate) struct LogPath {
 }
 
 /// The numbers that a clause takes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Range {
     pub(crate) min: u32,
     pub(crate) max: u32,
@@ -234,6 +234,16 @@ pub(crate) struct Range {
     pub(crate) zero_is_default: bool,
     /// What the numbers count.
     pub(crate) unit: &'static str,
+}
+
+impl Range {
+    /// The ports of UDP and TCP.
+    pub(crate) const PORTS: Self = Self {
+        min: 1,
+        max: 65_535,
+        zero_is_default: false,
+        unit: "",
+    };
 }
 
 impl BlockSpec {

@@ -32,11 +32,12 @@ impl<'t> Writer<'t> {
         if self.tape.one_in(8) { 0 } else { n }
     }
 
-    fn path(&mut self) -> String {
+    /// A path that no file of another `kind` has.
+    fn path(&mut self, kind: &str) -> String {
         let name = self
             .tape
             .pick(&["x", "a#b", "=;,:", "\u{e9}\u{65e5}|", "..", "\\'*%~", "-"]);
-        format!("/{}/{name}", self.tape.pick(&["run", "", "var/log", "/"]))
+        format!("/{}/{name}.{kind}", self.tape.pick(&["run", "", "var/log", "/"]))
     }
 
     fn facility(&mut self) -> String {
@@ -47,9 +48,9 @@ impl<'t> Writer<'t> {
         }
     }
 
-    fn log_file(&mut self) -> String {
+    fn log_file(&mut self, kind: &str) -> String {
         if self.tape.one_in(2) {
-            self.path()
+            self.path(kind)
         } else {
             self.boolean().to_owned()
         }
@@ -153,9 +154,9 @@ impl<'t> Writer<'t> {
             clause(format!("Systemd {}", self.boolean())),
             clause(format!("HashSize {}", self.number())),
             clause(format!("HashLimit {}", self.number())),
-            clause(format!("LogFile {}", self.log_file())),
+            clause(format!("LogFile {}", self.log_file("log"))),
             clause(format!("Syslog {}", self.facility())),
-            clause(format!("LockFile {}", self.path())),
+            clause(format!("LockFile {}", self.path("lock"))),
             clause(format!("NetlinkBufferSize {}", self.number())),
             clause(format!("NetlinkBufferSizeMaxGrowth {}", self.number())),
             clause(format!("NetlinkOverrunResync {}", self.number())),
@@ -166,7 +167,7 @@ impl<'t> Writer<'t> {
         if self.may_poll {
             items.push(clause(format!("PollSecs {}", self.number() + 1)));
         }
-        let mut unix = vec![clause(format!("Path {}", self.path()))];
+        let mut unix = vec![clause(format!("Path {}", self.path("ctl")))];
         if self.is_old() {
             unix.push(clause(format!("Backlog {}", self.number())));
             items.push(clause(format!("Nice {}", self.tape.pick(&["-20", "+1", "0"]))));
@@ -226,7 +227,7 @@ impl<'t> Writer<'t> {
 
     fn stats(&mut self) -> Vec<Item> {
         let mut items = vec![
-            clause(format!("LogFile {}", self.log_file())),
+            clause(format!("LogFile {}", self.log_file("stats"))),
             clause(format!("Syslog {}", self.facility())),
         ];
         if self.is_old() {
@@ -393,12 +394,14 @@ impl<'t> Writer<'t> {
         let mut items = vec![clause(format!("Port {}", 3780 + index)), self.interface()];
         let has_local = !self.tape.one_in(3);
         if self.tape.one_in(2) {
-            items.push(clause(format!("IPv6_Destination_Address {}", self.v6())));
+            let peer = self.tape.below(16);
+            items.push(clause(format!("IPv6_Destination_Address 2001:db8:1::{peer:x}")));
             if has_local {
                 items.push(clause(format!("IPv6_address {}", self.v6())));
             }
         } else {
-            items.push(clause(format!("IPv4_Destination_Address {}", self.v4())));
+            let peer = self.tape.below(256);
+            items.push(clause(format!("IPv4_Destination_Address 192.0.2.{peer}")));
             if has_local {
                 items.push(clause(format!("IPv4_address {}", self.v4())));
             }

@@ -10,7 +10,7 @@ use crate::parse::Clause;
 use crate::schema::{BlockKind, LINKS_MAX, Setting};
 use crate::span::Spanned;
 
-const BOTH_LISTEN: &str = "both are opened, and what is sent over one arrives over both";
+const BOTH_JOIN: &str = "both join the group, and what is sent over one arrives over both";
 /// The same for every kind of link.
 const CHECKSUM: Setting<bool> = Setting::switch(BlockKind::Udp, "Checksum");
 const ERROR_QUEUE_LEN: Setting<u32> = Setting::number(BlockKind::Tcp, "ErrorQueueLength");
@@ -32,27 +32,14 @@ pub(super) fn links(sections: &Scope<'_>, direct: &Scope<'_>, sink: &mut Sink) -
     let checksum = direct.bool(CHECKSUM);
     if first.name == "Multicast" {
         let links = build(&of_kind, checksum, multicast, sink);
-        let ends = |link: &Link<MulticastGroup>| {
-            let group = link.transport.group().value;
-            (scoped(group, &link.interface.value), link.transport.port().value)
-        };
-        check_duplicates(&links, ends, |error| sink.tolerate(error, BOTH_LISTEN));
+        check_duplicates(&links, same_group, |error| sink.tolerate(error, BOTH_JOIN));
         return Some(Links::Multicast(LinkSet::new(links, default_index)?));
     }
     let links = build(&of_kind, checksum, unicast, sink);
-    let bound = |link: &Link<Unicast>| {
-        let local = link.transport.addresses.local().value;
-        (scoped(local, &link.interface.value), link.transport.port.value)
-    };
+    check_duplicates(&links, same_socket, |error| sink.push(error));
     if first.name == "UDP" {
-        check_duplicates(
-            &links,
-            |link| (bound(link), link.transport.addresses.peer().value),
-            |error| sink.tolerate(error, BOTH_LISTEN),
-        );
         return Some(Links::Udp(LinkSet::new(links, default_index)?));
     }
-    check_duplicates(&links, bound, |error| sink.push(error));
     let error_queue_len = Scope::inside(&of_kind).number_or(ERROR_QUEUE_LEN);
     Some(Links::Tcp {
         links: LinkSet::new(links, default_index)?,
@@ -142,20 +129,60 @@ fn build<T>(
     links
 }
 
-/// Reports two links that would fight for the same addresses.
-fn check_duplicates<T, K: PartialEq>(
+/// Reports links that cannot both have their address; `clash` says what two of them share.
+fn check_duplicates<T>(
     links: &[Link<T>],
-    key: impl Fn(&Link<T>) -> K,
+    clash: fn(&Link<T>, &Link<T>) -> Option<String>,
     mut report: impl FnMut(Diagnostic),
 ) {
     let links = links.get(..LINKS_MAX).unwrap_or(links);
     for (i, link) in links.iter().enumerate() {
-        if let Some(before) = links.iter().take(i).find(|before| key(before) == key(link)) {
-            let message = "this link repeats the addresses and the port of another one";
+        let before = links
+            .iter()
+            .take(i)
+            .find_map(|before| Some((before, clash(before, link)?)));
+        if let Some((before, shared)) = before {
+            let message = format!("two links {shared}");
             let error = Diagnostic::error(Code::DuplicateLink, link.span, message);
             report(error.with_related(before.span, "the other one"));
         }
     }
+}
+
+fn same_group(one: &Link<MulticastGroup>, other: &Link<MulticastGroup>) -> Option<String> {
+    let group = |link: &Link<MulticastGroup>| scoped(link.transport.group().value, &link.interface.value);
+    let port = |link: &Link<MulticastGroup>| link.transport.port().value;
+    (group(one) == group(other) && port(one) == port(other)).then(|| {
+        let group = one.transport.group().value;
+        format!("over the group {group}{}", at_port(port(one)))
+    })
+}
+
+/// Each link listens on a socket of its own. One without a local address takes the port of all
+/// addresses; over IPv6 those of IPv4 are among them.
+fn same_socket(one: &Link<Unicast>, other: &Link<Unicast>) -> Option<String> {
+    let port = one
+        .transport
+        .port
+        .value
+        .filter(|port| other.transport.port.value == Some(*port))?;
+    let [local, other_local] = [one, other].map(|link| link.transport.addresses.local().value.to_canonical());
+    let takes =
+        |wide: IpAddr, address: IpAddr| wide.is_unspecified() && (wide.is_ipv6() || address.is_ipv4());
+    let shared = if takes(local, other_local) {
+        other_local
+    } else if takes(other_local, local)
+        || scoped(local, &one.interface.value) == scoped(other_local, &other.interface.value)
+    {
+        local
+    } else {
+        return None;
+    };
+    Some(format!("listen on {shared}, port {port}"))
+}
+
+fn at_port(port: Option<NonZeroU16>) -> String {
+    port.map_or(String::new(), |port| format!(", port {port}"))
 }
 
 /// Link-local addresses are told apart by their interface, others are not.
@@ -221,8 +248,14 @@ fn unicast(clause: &Clause, body: &Scope<'_>, sink: &mut Sink) -> Option<(Unicas
     };
     let port = port(body, "Port");
     let interface = named_interface(body);
-    let has_peer = v4.peer.is_some() || v6.peer.is_some();
-    let peer = "`IPv4_Destination_Address` or `IPv6_Destination_Address`";
+    let is_someone = |peer: IpAddr| !peer.to_canonical().is_unspecified();
+    let has_peer = v4.peer.is_some_and(|peer| is_someone(peer.value.into()))
+        || v6.peer.is_some_and(|peer| is_someone(peer.value.into()));
+    let peer = if v4.peer.is_some() || v6.peer.is_some() {
+        "a peer (the unspecified address is none)"
+    } else {
+        "`IPv4_Destination_Address` or `IPv6_Destination_Address`"
+    };
     require(
         clause,
         &[
@@ -243,6 +276,9 @@ fn unicast(clause: &Clause, body: &Scope<'_>, sink: &mut Sink) -> Option<(Unicas
         let (local, peer) = v6.or(Ipv6Addr::UNSPECIFIED);
         UnicastAddresses::V6 { local, peer }
     };
+    check_is_unicast(addresses.local(), sink);
+    check_is_unicast(addresses.peer(), sink);
+    check_is_other(clause, addresses, sink);
     if addresses.local().span.is_none() && !sink.has_error_in(clause.whole) {
         let message = format!(
             "this `{}` link has no local address and listens on all of them",
@@ -360,5 +396,46 @@ fn check_is_multicast(group: Option<Spanned<IpAddr>>, sink: &mut Sink) {
         };
         let help = format!("multicast addresses are those of {range}");
         sink.push(Diagnostic::error(Code::NotMulticast, span, message).with_help(help));
+    }
+}
+
+/// Whatever is sent to many does not arrive at a socket for one.
+fn check_is_unicast(address: Spanned<IpAddr>, sink: &mut Sink) {
+    let Spanned {
+        value,
+        span: Some(span),
+    } = address
+    else {
+        return;
+    };
+    let kind = match value.to_canonical() {
+        IpAddr::V4(Ipv4Addr::BROADCAST) => "the broadcast address",
+        many if many.is_multicast() => "a multicast address",
+        IpAddr::V4(_) | IpAddr::V6(_) => return,
+    };
+    let message = format!(
+        "{} is {kind}: both ends of this link are single nodes",
+        echo(&value.to_string())
+    );
+    let help = "a link to many nodes is a `Multicast` block";
+    sink.push(Diagnostic::error(Code::NotUnicast, span, message).with_help(help));
+}
+
+/// The two ends are two nodes.
+fn check_is_other(clause: &Clause, addresses: UnicastAddresses, sink: &mut Sink) {
+    let (local, peer) = (addresses.local(), addresses.peer());
+    let is_same = local.value.to_canonical() == peer.value.to_canonical();
+    if let (true, Some(place), Some(span)) = (is_same, local.span, peer.span)
+        && !peer.value.to_canonical().is_unspecified()
+        && !sink.has_error_in(clause.whole)
+    {
+        let message = format!(
+            "{} is the address of this node and of the peer",
+            echo(&peer.value.to_string())
+        );
+        let error = Diagnostic::error(Code::Contradiction, span, message)
+            .with_related(place, "this node")
+            .with_help("give the address of the other node");
+        sink.tolerate(error, "the daemon hears itself, and nobody else");
     }
 }
