@@ -49,6 +49,7 @@ pub use model::{
     HelperPolicy, Helpers, Interface, Link, LinkSet, Links, Mode, MulticastGroup, Network, Policy, Running,
     Scheduler, SchedulerClass, StatsConfig, SyncConfig, TcpState, Unicast, UnicastAddresses,
 };
+pub use parse::FILE_MAX;
 pub use print::print;
 pub use schema::clauses;
 pub use span::{Location, Span, Spanned};

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::anyhow;
-use conf_grammar::{Code, Diagnostic, Dialect, Location, Outcome, Severity, Span};
+use conf_grammar::{Code, Diagnostic, Dialect, FILE_MAX, Location, Outcome, Severity, Span};
 use io::process::reason;
 
 use crate::args::STANDARD_INPUT;
@@ -153,13 +153,16 @@ fn name(path: &Path) -> String {
     }
 }
 
+/// Returns what is in a file, of a longer one as much as shows that it is too long.
 fn contents(path: &Path) -> Result<Vec<u8>, (Step, std::io::Error)> {
+    // One byte more than may be read tells that there is more.
+    const READ_MAX: u64 = FILE_MAX as u64 + 1;
     let mut contents = Vec::new();
     let read = if path == Path::new(STANDARD_INPUT) {
-        std::io::stdin().read_to_end(&mut contents)
+        std::io::stdin().take(READ_MAX).read_to_end(&mut contents)
     } else {
-        let mut file = File::open(path).map_err(|error| (Step::Open, error))?;
-        file.read_to_end(&mut contents)
+        let file = File::open(path).map_err(|error| (Step::Open, error))?;
+        file.take(READ_MAX).read_to_end(&mut contents)
     };
     read.map_err(|error| (Step::Read, error))?;
     Ok(contents)

@@ -1,18 +1,17 @@
 //! Questions about the configuration, answered without a daemon and without any privilege.
 
-use std::io::{self, BufRead, BufWriter, ErrorKind, Write, stderr, stdin, stdout};
+mod flows;
+
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use conf_grammar::{Code, Config, Diagnostic, Dialect, Migration, Severity, migrate_with};
-use engine::flow::parse;
 
-use crate::args::{Examination, Flows, MessageFormat, Question, Scope, Warnings};
+use crate::args::{Examination, MessageFormat, Question, Scope, Warnings};
 use crate::config_file::ConfigFile;
 use crate::explain::Explainer;
 use crate::translate::translate;
-use crate::{host, print};
+use crate::{host, print, remark};
 
 /// Answers a question about the configuration at `path`.
 ///
@@ -29,8 +28,8 @@ pub(crate) fn run(path: &Path, dialect: Dialect, examination: &Examination) -> a
     let json = || conf_grammar::render_json(&findings, &file.outcome.file_name, file.source());
     match (question, format) {
         (Question::Check(_), MessageFormat::Json) => _ = print(&json())?,
-        (_, MessageFormat::Json) => tell(&json())?,
-        (_, MessageFormat::Human) => tell(&file.render(&findings))?,
+        (_, MessageFormat::Json) => remark(&json())?,
+        (_, MessageFormat::Human) => remark(&file.render(&findings))?,
     }
     let has = |severity| findings.iter().any(|found| found.severity == severity);
     let is_denied = *warnings == Warnings::Denied && has(Severity::Warning);
@@ -39,22 +38,22 @@ pub(crate) fn run(path: &Path, dialect: Dialect, examination: &Examination) -> a
     };
     if is_denied {
         if *format == MessageFormat::Human {
-            tell(&format!("{}: warnings are denied\n", file.outcome.file_name))?;
+            remark(&format!("{}: warnings are denied\n", file.outcome.file_name))?;
         }
         return Ok(ExitCode::FAILURE);
     }
     match question {
         Question::Check(_) if findings.is_empty() && *format == MessageFormat::Human => {
-            tell(&format!("{}: no errors, no warnings\n", file.outcome.file_name))?;
+            remark(&format!("{}: no errors, no warnings\n", file.outcome.file_name))?;
             Ok(ExitCode::SUCCESS)
         }
         Question::Check(_) => Ok(ExitCode::SUCCESS),
         Question::Print => print(&conf_grammar::print(config)),
         Question::Migrate => migrate(&file, dialect, *format),
-        Question::Explain(flows) => explain(
-            &Explainer::new(config, &file.outcome.file_name, file.source()),
-            flows,
-        ),
+        Question::Explain(flows) => {
+            let explainer = Explainer::new(config, &file.outcome.file_name, file.source());
+            flows::explain(&explainer, flows, *format)
+        }
     }
 }
 
@@ -103,62 +102,8 @@ fn migrate(file: &ConfigFile, dialect: Dialect, format: MessageFormat) -> anyhow
     };
     if format == MessageFormat::Human {
         for change in changes {
-            tell(&format!("{name}:{}: {}\n", change.location, change.message))?;
+            remark(&format!("{name}:{}: {}\n", change.location, change.message))?;
         }
     }
     print(&text)
-}
-
-/// Explains all flows; a line that is none is told and makes the run a failure.
-fn explain(explainer: &Explainer<'_>, flows: &Flows) -> anyhow::Result<ExitCode> {
-    let line = match flows {
-        Flows::Line(line) => line,
-        Flows::StandardInput => {
-            let mut out = BufWriter::new(stdout().lock());
-            let explained = explain_lines(explainer, &mut stdin().lock(), &mut out);
-            return match explained.and_then(|code| out.flush().map(|()| code)) {
-                // Whoever reads has seen enough.
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-                explained => explained.context("can't explain what is on standard input"),
-            };
-        }
-    };
-    match parse::line(line) {
-        Ok(text) => print(&explainer.explain(&text)),
-        Err(error) => {
-            tell(&format!("no flow: {error}\n"))?;
-            Ok(ExitCode::FAILURE)
-        }
-    }
-}
-
-/// Explains every line of `input`, each with the line before it and an empty one behind it.
-fn explain_lines(
-    explainer: &Explainer<'_>,
-    input: &mut impl BufRead,
-    out: &mut impl Write,
-) -> io::Result<ExitCode> {
-    let mut code = ExitCode::SUCCESS;
-    for (number, line) in (1_u64..).zip(input.split(b'\n')) {
-        let line = line?;
-        let line = String::from_utf8_lossy(&line);
-        if line.trim().is_empty() {
-            continue;
-        }
-        match parse::line(&line) {
-            Ok(text) => writeln!(out, "flow: {}\n{}", line.trim(), explainer.explain(&text))?,
-            Err(error) => {
-                out.flush()?;
-                writeln!(stderr(), "line {number}: no flow: {error}")?;
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    Ok(code)
-}
-
-fn tell(text: &str) -> anyhow::Result<()> {
-    stderr()
-        .write_all(text.as_bytes())
-        .context("can't write to standard error")
 }

@@ -10,7 +10,7 @@ mod host;
 mod operator;
 mod translate;
 
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 use io::clock;
@@ -72,6 +72,14 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
     match stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Prints to stderr; that nobody reads it is no failure.
+fn remark(text: &str) -> std::io::Result<()> {
+    match stderr().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        remarked => remarked,
     }
 }
 

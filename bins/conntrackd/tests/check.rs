@@ -389,3 +389,94 @@ fn a_line_that_is_no_flow_is_told_with_its_place() {
         run.stderr
     );
 }
+
+#[test]
+fn a_file_without_an_end_is_read_no_further_than_to_the_limit() {
+    let program = Program::unprivileged();
+    for args in [&["--check"][..], &["--print-config"], &["-s"]] {
+        let run = program.run(&[&["-C", "/dev/zero"], args].concat());
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{args:?}");
+        assert!(
+            run.stderr.contains("the file has more than 16777216 bytes"),
+            "{args:?}: {}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn a_line_longer_than_any_flow_is_passed_over() {
+    let program = Program::unprivileged();
+    let path = program.write("conf", &FAULTLESS.replace("DIR", program.dir()));
+    let longest = FLOW.to_owned() + &" ".repeat(65_536 - FLOW.len());
+    let input = format!("{}\n{longest}\n{longest} \n{FLOW}", "x".repeat(1 << 20));
+    let run = program.run_with_input(&["-C", &path, "--explain", "-"], input.as_bytes());
+    assert_eq!(run.code, 1);
+    assert_eq!(
+        run.stdout.matches("replicated: no\n").count(),
+        2,
+        "{}",
+        run.stdout
+    );
+    assert_eq!(
+        run.stderr,
+        "line 1: no flow: the line is longer than 65536 bytes\n\
+         line 3: no flow: the line is longer than 65536 bytes\n"
+    );
+}
+
+#[test]
+fn lines_that_are_no_flow_are_objects_for_programs() {
+    let program = Program::unprivileged();
+    let path = program.write("conf", &FAULTLESS.replace("DIR", program.dir()));
+    let told = |run: &str| -> Vec<serde_json::Value> {
+        let lines = run.lines();
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let input = format!("{FLOW}\ntcp src=\u{e4} spotr=80\n{}\n", "x".repeat(65_537));
+    let explain = ["-C", &path, "--format", "json", "--explain"];
+    let run = program.run_with_input(&[&explain[..], &["-"]].concat(), input.as_bytes());
+    assert_eq!(run.code, 1);
+    let refused = told(&run.stderr);
+    assert_eq!(refused.len(), 2, "{}", run.stderr);
+    for (finding, line) in refused.iter().zip([2, 3]) {
+        assert_eq!(
+            (&finding["code"], &finding["file"]),
+            (&"bad-flow".into(), &"<stdin>".into())
+        );
+        assert_eq!(
+            (&finding["line"], &finding["end_line"]),
+            (&line.into(), &line.into())
+        );
+    }
+    assert_eq!(
+        (&refused[0]["column"], &refused[0]["byte"]),
+        (&5.into(), &(FLOW.len() + 5).into()),
+        "{}",
+        refused[0]
+    );
+    let run = program.run(&[&explain[..], &["tcp src=192.0.2.1 spotr=80"]].concat());
+    assert_eq!(run.code, 1);
+    let refused = told(&run.stderr);
+    assert_eq!(
+        (&refused[0]["code"], &refused[0]["column"]),
+        (&"bad-flow".into(), &19.into())
+    );
+}
+
+#[test]
+fn an_answer_fails_not_because_nobody_reads_what_else_there_is_to_say() {
+    let program = Program::unprivileged();
+    let with_a_warning = FAULTLESS.replace("	UNIX {\n		Path DIR/ctl\n	}\n", "");
+    let path = program.write("conf", &with_a_warning.replace("DIR", program.dir()));
+    for question in ["--check", "--print-config", "--migrate"] {
+        let heard = program.run(&["-C", &path, question]);
+        assert!(heard.stderr.contains("warning["), "{}", heard.stderr);
+        let unheard = program.run_unheard(&["-C", &path, question], b"");
+        assert_eq!((unheard.code, unheard.stdout), (0, heard.stdout), "{question}");
+    }
+    let input = format!("nonsense\n{FLOW}\n");
+    let unheard = program.run_unheard(&["-C", &path, "--explain", "-"], input.as_bytes());
+    assert_eq!(unheard.code, 1);
+    assert!(unheard.stdout.contains("replicated: "), "{}", unheard.stdout);
+}

@@ -92,7 +92,9 @@ impl Ends {
 
     fn place(&self, span: Span) -> Place {
         let Location { line, column } = span.location;
-        let end = self.0.get(&span.end).copied().unwrap_or(span.location);
+        // An empty range ends where it begins, also one of a line that stands in no file.
+        let end = self.0.get(&span.end).filter(|_| span.start < span.end);
+        let end = end.copied().unwrap_or(span.location);
         Place {
             line,
             column,

@@ -14,13 +14,13 @@ use crate::diagnose::{Code, Diagnostic, Sink};
 use crate::span::Span;
 use text::Text;
 
-/// Larger files are refused.
-const FILE_MAX: usize = 16 << 20;
+/// The longest file that is read, in bytes; larger ones are refused whatever is in them.
+pub const FILE_MAX: usize = 16 << 20;
 
 /// Reads a file and returns its sections, `None` if it cannot be read at all; what is wrong goes to `sink`.
 pub(crate) fn read(source: &[u8], sink: &mut Sink) -> Option<Vec<Clause>> {
     if source.len() > FILE_MAX {
-        let message = format!("the file has {} bytes, at most {FILE_MAX} are read", source.len());
+        let message = format!("the file has more than {FILE_MAX} bytes");
         sink.push(Diagnostic::error(Code::UnreadableFile, Span::START, message));
         return None;
     }

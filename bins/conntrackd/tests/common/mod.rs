@@ -2,8 +2,9 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -58,6 +59,17 @@ impl Program {
 
     /// Runs it with this standard input.
     pub(crate) fn run_with_input(&self, args: &[&str], input: &[u8]) -> Run {
+        self.run_heard_by(Stdio::piped(), args, input)
+    }
+
+    /// Runs it with this standard input while nobody reads its standard error.
+    pub(crate) fn run_unheard(&self, args: &[&str], input: &[u8]) -> Run {
+        let (deaf, stderr) = UnixStream::pair().unwrap();
+        drop(deaf);
+        self.run_heard_by(OwnedFd::from(stderr).into(), args, input)
+    }
+
+    fn run_heard_by(&self, stderr: Stdio, args: &[&str], input: &[u8]) -> Run {
         // The directory of the build may be root's alone: the program is reached by a descriptor.
         let program = File::open(env!("CARGO_BIN_EXE_conntrackd")).unwrap();
         fcntl_setfd(&program, FdFlags::empty()).unwrap();
@@ -70,7 +82,7 @@ impl Program {
             .current_dir(self.dir.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         // A program that reads no input may have ended.
