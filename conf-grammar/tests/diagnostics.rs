@@ -292,3 +292,18 @@ fn a_set_that_accepts_nothing_says_what_it_keeps_out() {
         "`State Accept` without an entry keeps out every TCP flow whose state is known"
     );
 }
+
+#[test]
+fn the_summary_counts_what_is_shown_and_says_that_there_is_more() {
+    let summary = |clause: &str, n: usize| {
+        let source = format!("{GENERAL}Stats {{ }}\nGeneral {{\n{}}}\n", clause.repeat(n));
+        rendered(source).lines().last().unwrap_or_default().to_owned()
+    };
+    assert_eq!(summary("HashSzie 1\n", 50), "conntrackd.conf: 50 errors");
+    assert_eq!(summary("HashSzie 1\n", 51), "conntrackd.conf: 50 errors and more");
+    assert_eq!(summary("HashSize 8\n", 201), "conntrackd.conf: 200 warnings");
+    assert_eq!(
+        summary("HashSize 8\n", 202),
+        "conntrackd.conf: 200 warnings and more"
+    );
+}

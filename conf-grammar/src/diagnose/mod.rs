@@ -132,6 +132,10 @@ pub(crate) struct Sink {
     diagnostics: Vec<Diagnostic>,
     n_errors: usize,
     n_remarks: usize,
+    /// Where the first error stands that is not kept.
+    dropped_error: Option<Span>,
+    /// The same of warnings and notes.
+    dropped_remark: Option<Span>,
 }
 
 impl Sink {
@@ -158,20 +162,18 @@ impl Sink {
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        let (count, limit) = match diagnostic.severity {
-            Severity::Error => (&mut self.n_errors, ERRORS_MAX),
-            Severity::Warning | Severity::Note => (&mut self.n_remarks, REMARKS_MAX),
+        let (count, limit, dropped) = match diagnostic.severity {
+            Severity::Error => (&mut self.n_errors, ERRORS_MAX, &mut self.dropped_error),
+            Severity::Warning | Severity::Note => {
+                (&mut self.n_remarks, REMARKS_MAX, &mut self.dropped_remark)
+            }
         };
         *count = count.saturating_add(1);
         if *count > limit {
-            return;
+            dropped.get_or_insert(diagnostic.span);
+        } else {
+            self.diagnostics.push(diagnostic);
         }
-        if *count == limit {
-            let message = format!("{limit} findings of this weight: further ones are not shown");
-            self.diagnostics
-                .push(Diagnostic::note(Code::TooMany, diagnostic.span, message));
-        }
-        self.diagnostics.push(diagnostic);
     }
 
     pub(crate) fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
@@ -184,14 +186,14 @@ impl Sink {
         self.n_errors > 0
     }
 
-    /// Whether more errors are of no interest.
+    /// Whether more errors are of no interest: it is known that there are more than are kept.
     pub(crate) fn is_full(&self) -> bool {
-        self.n_errors >= ERRORS_MAX
+        self.n_errors > ERRORS_MAX
     }
 
     /// Whether an error was found inside `span`, or errors have become too many to know.
     pub(crate) fn has_error_in(&self, span: Span) -> bool {
-        self.n_errors > ERRORS_MAX
+        self.is_full()
             || self
                 .diagnostics
                 .iter()
@@ -208,8 +210,18 @@ impl Sink {
                 .any(|d| is_unknown(d.code) && span.contains(d.span))
     }
 
-    /// Returns all diagnostics in the order of the file.
+    /// Returns all diagnostics in the order of the file, with a note where the first one is missing. How
+    /// many errors are missing is not known: after the first one of them the file is not read to its end.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        let errors = self.dropped_error.map(|span| {
+            let message = format!("there are more than {ERRORS_MAX} errors: the others are not shown");
+            Diagnostic::note(Code::TooMany, span, message)
+        });
+        let remarks = self.dropped_remark.map(|span| {
+            let message = format!("of {} warnings and notes {REMARKS_MAX} are shown", self.n_remarks);
+            Diagnostic::note(Code::TooMany, span, message)
+        });
+        self.diagnostics.extend(errors.into_iter().chain(remarks));
         sort(&mut self.diagnostics);
         self.diagnostics
     }
@@ -252,15 +264,36 @@ mod tests {
         assert_eq!(names.len(), Code::ALL.len());
     }
 
-    #[test]
-    fn the_sink_keeps_fifty_errors_and_says_so() {
+    /// How many of so many equal findings are kept, and what the note about the others says.
+    fn kept(severity: Severity, n: usize) -> (usize, Option<String>) {
         let mut sink = Sink::default();
-        for _ in 0..70 {
-            sink.push(Diagnostic::error(Code::BadNumber, Span::START, "x"));
+        for _ in 0..n {
+            sink.push(Diagnostic::new(severity, Code::BadNumber, Span::START, "x"));
         }
-        assert!(sink.is_full());
-        let kept = sink.into_sorted();
-        assert_eq!(kept.iter().filter(|d| d.severity == Severity::Error).count(), 50);
-        assert_eq!(kept.iter().filter(|d| d.code == Code::TooMany).count(), 1);
+        let (more, kept): (Vec<Diagnostic>, Vec<Diagnostic>) = sink
+            .into_sorted()
+            .into_iter()
+            .partition(|d| d.code == Code::TooMany);
+        assert!(more.len() < 2, "{more:?}");
+        (kept.len(), more.into_iter().next().map(|note| note.message))
+    }
+
+    #[test]
+    fn the_sink_keeps_so_many_findings_and_says_that_there_are_more() {
+        assert_eq!(kept(Severity::Error, 50), (50, None));
+        let more = "there are more than 50 errors: the others are not shown".to_owned();
+        assert_eq!(kept(Severity::Error, 51), (50, Some(more)));
+        assert_eq!(kept(Severity::Warning, 200), (200, None));
+        let more = "of 203 warnings and notes 200 are shown".to_owned();
+        assert_eq!(kept(Severity::Note, 203), (200, Some(more)));
+    }
+
+    #[test]
+    fn the_sink_is_full_once_it_knows_of_more_errors_than_it_keeps() {
+        let mut sink = Sink::default();
+        for n in 1..=51 {
+            sink.push(Diagnostic::error(Code::BadNumber, Span::START, "x"));
+            assert_eq!(sink.is_full(), n == 51);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
-use super::{Diagnostic, Severity};
+use super::{Code, Diagnostic, Severity};
 use crate::parse::text::Text;
 use crate::span::Span;
 
@@ -150,8 +150,12 @@ impl<'a> Window<'a> {
     }
 }
 
+/// How many findings there are of each weight; the note that some are not shown is none of them.
 fn summary(diagnostics: &[Diagnostic], file_name: &str) -> Option<String> {
-    let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+    let count = |severity| {
+        let counts = |d: &&Diagnostic| d.severity == severity && d.code != Code::TooMany;
+        diagnostics.iter().filter(counts).count()
+    };
     let parts: Vec<String> = [
         (count(Severity::Error), "error"),
         (count(Severity::Warning), "warning"),
@@ -161,5 +165,7 @@ fn summary(diagnostics: &[Diagnostic], file_name: &str) -> Option<String> {
     .filter(|(n, _)| *n > 0)
     .map(|(n, word)| format!("{n} {word}{}", if n == 1 { "" } else { "s" }))
     .collect();
-    (!parts.is_empty()).then(|| format!("{file_name}: {}", parts.join(", ")))
+    let has_more = diagnostics.iter().any(|d| d.code == Code::TooMany);
+    let more = if has_more { " and more" } else { "" };
+    (!parts.is_empty()).then(|| format!("{file_name}: {}{more}", parts.join(", ")))
 }
