@@ -75,6 +75,24 @@ fn running_modes() {
 }
 
 #[test]
+fn what_only_seems_to_be_missing_is_not_missed() {
+    assert_eq!(
+        found("General { HashSzie 1 } Stats { }"),
+        ["error unknown-clause"]
+    );
+    assert_eq!(
+        found(&format!("{SOCKET} sync {{ {LINK} }}")),
+        ["error unknown-section"]
+    );
+    check_sync(&format!("Mod FTFW {{ }} {LINK}"), &["error unknown-clause"]);
+    let link = "IPv4_address 225.0.0.50 IPv4_interface 192.0.2.1 Group 1 Interface eth0/1";
+    check_sync(
+        &format!("Mode FTFW {{ }} Multicast {{ {link} }}"),
+        &["error bad-name"],
+    );
+}
+
+#[test]
 fn modes() {
     check_sync(LINK, &["warning no-mode"]);
     check_sync(

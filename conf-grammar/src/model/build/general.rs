@@ -31,7 +31,8 @@ pub(super) fn general(file: &Scope<'_>, sync: &Scope<'_>, sink: &mut Sink) -> Ge
     general.warn_repeats(sink);
     let unix = Scope::inside(&general.named("UNIX"));
     unix.warn_repeats(sink);
-    if unix.last("Path").is_none() {
+    // Of a file in error nobody knows what is missing.
+    if unix.last("Path").is_none() && !sink.has_errors() {
         let message = format!(
             "no `UNIX {{ Path }}`: the control socket is `{}`",
             CONTROL_SOCKET.default

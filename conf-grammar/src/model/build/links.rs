@@ -49,11 +49,7 @@ pub(super) fn links(sections: &Scope<'_>, direct: &Scope<'_>, sink: &mut Sink) -
 
 /// Reports that there is no link, unless a word was not understood that may have been one.
 fn check_misspelt(sections: &Scope<'_>, sink: &mut Sink) {
-    if sections
-        .clauses
-        .iter()
-        .any(|section| sink.has_unknown_clause_in(section.whole))
-    {
+    if sections.has_unknown_clause(sink) {
         return;
     }
     if let Some(section) = sections.first() {
@@ -217,7 +213,9 @@ fn multicast(
     check_is_multicast(v4.map(|group| group.map(IpAddr::V4)), sink);
     check_is_multicast(v6.map(|group| group.map(IpAddr::V6)), sink);
     let interface = interface?;
-    if let Interface::Carrying(address) = interface.value {
+    if let Interface::Carrying(address) = interface.value
+        && !sink.has_error_in(clause.whole)
+    {
         let message = format!("the interface of this link is the one that carries {address}");
         let warning = Diagnostic::warning(Code::DerivedInterface, clause.head, message);
         sink.push(warning.with_help("name it with `Interface`"));

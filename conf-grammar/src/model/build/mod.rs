@@ -48,8 +48,11 @@ pub(crate) fn config(file: &[Clause], sink: &mut Sink) -> Option<Config> {
         (None, Some(_)) => Running::Stats(stats_config(&Scope::inside(&stats), general.syslog, sink)),
         (None, None) if !helper.is_empty() => Running::HelpersOnly,
         (None, None) => {
-            let message = "neither `Sync` nor `Stats` nor `Helper`: the daemon keeps statistics";
-            sink.push(Diagnostic::warning(Code::NoRunningMode, Span::START, message));
+            // Of a file in error nobody knows what is missing.
+            if !sink.has_errors() {
+                let message = "neither `Sync` nor `Stats` nor `Helper`: the daemon keeps statistics";
+                sink.push(Diagnostic::warning(Code::NoRunningMode, Span::START, message));
+            }
             Running::Stats(stats_config(&Scope::inside(&stats), general.syslog, sink))
         }
     };
@@ -127,6 +130,13 @@ impl<'c> Scope<'c> {
                 .filter(|clause| clause.name == name)
                 .collect(),
         }
+    }
+
+    /// Whether a word in these blocks was not understood that may be any of their clauses.
+    fn has_unknown_clause(&self, sink: &Sink) -> bool {
+        self.clauses
+            .iter()
+            .any(|block| sink.has_unknown_clause_in(block.whole))
     }
 
     fn first(&self) -> Option<&'c Clause> {

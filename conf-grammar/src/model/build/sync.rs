@@ -23,7 +23,11 @@ pub(super) fn sync(sections: &Scope<'_>, sink: &mut Sink) -> Option<SyncConfig> 
     let keyword = sections.first()?.head;
     let direct = Scope::inside(sections);
     let modes = direct.named("Mode");
-    let name = mode_name(keyword, &modes, sink);
+    if modes.is_empty() && !sections.has_unknown_clause(sink) {
+        let message = format!("`Sync` without `Mode`: {} is used", MODE.default.as_str());
+        sink.push(Diagnostic::warning(Code::NoMode, keyword, message));
+    }
+    let name = mode_name(&modes, sink);
     // The timeouts may stand in the mode or beside it: it is one setting either way. Where the stock
     // dialect lets two modes pass, the settings of both are in force.
     let inner = modes.clauses.iter().flat_map(|mode| &mode.clauses);
@@ -47,11 +51,7 @@ pub(super) fn sync(sections: &Scope<'_>, sink: &mut Sink) -> Option<SyncConfig> 
 
 /// The mode of the `Mode` blocks, which all name the same one; else the first of FTFW, ALARM and
 /// NOTRACK that is named.
-fn mode_name(sync: Span, modes: &Scope<'_>, sink: &mut Sink) -> Spanned<ModeName> {
-    if modes.is_empty() {
-        let message = format!("`Sync` without `Mode`: {} is used", MODE.default.as_str());
-        sink.push(Diagnostic::warning(Code::NoMode, sync, message));
-    }
+fn mode_name(modes: &Scope<'_>, sink: &mut Sink) -> Spanned<ModeName> {
     let mut first: Option<(ModeName, Span)> = None;
     for clause in &modes.clauses {
         let Some(mode) = clause.mode() else {
