@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{TOP_LEVEL, facts};
-use crate::schema::{BlockKind, BlockSpec, ClauseSpec, Compat, block};
+use crate::schema::{BlockKind, BlockSpec, ClauseSpec, Compat, Status, block};
 
 pub(super) fn rows() -> String {
     let mut table = "| Block | Clause | State |\n|---|---|---|\n".to_owned();
@@ -33,7 +33,39 @@ pub(super) fn not_yet() -> impl Iterator<Item = (&'static str, &'static str)> {
     })
 }
 
-/// How a clause stands to the stock daemon; what is refused is refused with all of its clauses.
+/// How a clause stands to the stock daemon; what is refused is refused with all of its clauses, and an
+/// old name that is silently taken stands as the clause that it is for.
 fn compat(block: &BlockSpec, clause: &ClauseSpec) -> Compat {
-    block.refused.map_or(clause.compat, Compat::NotYet)
+    let own = match clause.status {
+        Status::Alias(new) => block.clause(new).unwrap_or(clause).compat,
+        Status::Alive
+        | Status::Renamed(_)
+        | Status::Ignored(_)
+        | Status::Lost(_)
+        | Status::Redundant(_)
+        | Status::Translated(_)
+        | Status::Elsewhere(_) => clause.compat,
+    };
+    block.refused.map_or(own, Compat::NotYet)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_name_stands_to_the_stock_daemon_as_the_new_one() {
+        let rows = rows();
+        let state = |name: &str| {
+            let begin = format!("| `General` | `{name}` | ");
+            let row = rows.lines().find_map(|row| row.strip_prefix(begin.as_str()));
+            row.map(str::to_owned)
+        };
+        assert!(state("NetlinkBufferSize").is_some_and(|state| state.starts_with("differs: ")));
+        assert_eq!(state("SocketBufferSize"), state("NetlinkBufferSize"));
+        assert_eq!(
+            state("SocketBufferSizeMaxGrown"),
+            state("NetlinkBufferSizeMaxGrowth")
+        );
+    }
 }
