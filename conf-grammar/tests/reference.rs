@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conf_grammar::{Code, Severity, parse, reference};
+use conf_grammar::{Severity, parse, reference};
 
 /// The clause table of COMPAT.md stands between these lines.
 const TABLE: [&str; 2] = ["<!-- clauses -->\n", "<!-- /clauses -->\n"];
@@ -61,16 +61,6 @@ fn every_example_is_free_of_findings() {
         n_examples += 1;
     }
     assert_eq!(n_examples, 5);
-}
-
-#[test]
-fn every_code_is_explained() {
-    let (page, man) = (reference::markdown(), reference::man());
-    for code in Code::ALL {
-        assert!(page.contains(&format!("| `{code}` |")), "{code}");
-        let escaped = code.as_str().replace('-', r"\-");
-        assert!(man.contains(&format!(".TP\n\\fB{escaped}\\fR\n")), "{code}");
-    }
 }
 
 /// Every word that a release of conntrack-tools reserved, but for the names of protocols.
