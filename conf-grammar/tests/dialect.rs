@@ -274,12 +274,25 @@ fn what_the_stock_parser_refuses_in_a_filter_stays_refused() {
         "Address Accept { IPv4_address 10.0.0 }",
         "Address Accept { IPv4_address host }",
         "Protocol Accept { 47 }",
+        "Protocol Accept { TCP LAST_ACK TIME_WAIT for TCP }",
+        "Protocol Accept { Accept }",
+        "Protocol Accept { YES }",
+        "Protocol Accept { alarm }",
+        "Protocol Accept { HashSize }",
         "State Accept { bogus for TCP }",
     ];
     for set in sets {
         let outcome = stock(&format!("General {{ Filter {{ {set} }} }} Stats {{ }}"));
         assert!(outcome.has_errors(), "{set}");
     }
+}
+
+#[test]
+fn a_keyword_is_no_syslog_facility() {
+    let is_refused = |word: &str| stock(&format!("General {{ Syslog {word} }} Stats {{ }}")).has_errors();
+    assert!(!is_refused("bogus"));
+    assert!(is_refused("FTFW"));
+    assert!(is_refused("Default"));
 }
 
 #[test]

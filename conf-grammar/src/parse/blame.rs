@@ -79,14 +79,9 @@ pub(crate) fn bad_character(token: &Token<'_>) -> Diagnostic {
     Diagnostic::error(Code::UnexpectedCharacter, token.span, message)
 }
 
-/// Returns the error for a word that nothing asked for.
-pub(crate) fn surplus(token: &Token<'_>, clause: &str) -> Diagnostic {
-    let clause = if clause.starts_with("the ") {
-        clause.to_owned()
-    } else {
-        format!("`{clause}`")
-    };
-    let message = format!("unexpected {} behind {clause}", echo(token.text));
+/// Returns the error for a word that nothing asked for; `place` says behind what it stands.
+pub(crate) fn surplus(token: &Token<'_>, place: &str) -> Diagnostic {
+    let message = format!("unexpected {} behind {place}", echo(token.text));
     Diagnostic::error(Code::UnexpectedToken, token.span, message)
 }
 

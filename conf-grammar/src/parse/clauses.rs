@@ -4,6 +4,7 @@
 //! run finds them all and none of them twice.
 
 mod lists;
+mod stock;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +18,7 @@ use crate::parse::lexer::{Token, TokenKind};
 use crate::parse::text::Text;
 use crate::parse::tree::{Block, Node};
 use crate::parse::value::{ModeName, Value};
-use crate::schema::{self, BlockKind, BlockSpec, Body, ClauseSpec, Content, Kind, Range, Status};
+use crate::schema::{self, BlockKind, BlockSpec, Body, ClauseSpec, Content, Kind, Status};
 use crate::span::Span;
 
 /// A clause of the file. Those that are in error stand here too, with what could be read of them.
@@ -250,7 +251,7 @@ impl Reader<'_> {
                 break;
             }
             if !is_told {
-                let error = surplus(token, clause.name);
+                let error = surplus(token, &format!("`{}`", clause.name));
                 let takes_default = clause
                     .spec
                     .args
@@ -325,7 +326,7 @@ impl Reader<'_> {
 
     /// Reports a word that is no value of its kind.
     pub(super) fn report_value(&mut self, kind: Kind, token: &Token<'_>, error: Diagnostic) {
-        match tolerated(kind, token.text, error.code) {
+        match stock::tolerated(kind, token.text, error.code) {
             Some(consequence) if !self.text.is_invalid(token.span.start) => {
                 self.sink.tolerate(error, consequence)
             }
@@ -414,39 +415,6 @@ impl Clause {
             |mode| format!("{} {}", self.name, mode.as_str()),
         )
     }
-}
-
-/// Returns what the stock daemon makes of a word that is no value of its kind, `None` if it refuses it.
-fn tolerated(kind: Kind, text: &str, code: Code) -> Option<&'static str> {
-    const NO_ENTRY: &str = "it is left out, the set stays";
-    match (kind, code) {
-        (Kind::BoolOrFacility, Code::UnknownFacility) => Some("the clause has no effect"),
-        (Kind::Uint(Range::PORTS), Code::NumberRange) if text.bytes().all(|digit| digit == b'0') => {
-            Some("it is as if the clause were missing")
-        }
-        (Kind::Protocol, Code::UnknownProtocol) if text.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-            Some(NO_ENTRY)
-        }
-        (
-            Kind::Ipv4Net | Kind::Ipv6Net,
-            Code::BadIpv4 | Code::BadIpv6 | Code::BadPrefix | Code::FamilyMismatch,
-        ) if has_form_of_address(text) => Some(NO_ENTRY),
-        _ => None,
-    }
-}
-
-/// Whether the word has the outer form of an address, with or without a prefix length. Octal numbers,
-/// which mean an address to some programs and another one to others, are left out.
-fn has_form_of_address(text: &str) -> bool {
-    let is_decimal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let (address, prefix) = text.split_once('/').unwrap_or((text, "0"));
-    let is_plain = |part: &str| is_decimal(part) && (part == "0" || !part.starts_with('0'));
-    let is_v4 = address.split('.').count() == 4 && address.split('.').all(is_plain);
-    let is_v6 = address.contains(':')
-        && address
-            .bytes()
-            .all(|byte| byte == b':' || byte.is_ascii_hexdigit());
-    is_decimal(prefix) && (is_v4 || is_v6)
 }
 
 /// Skips what belongs to a clause in error: the rest of its line up to another clause of the block, and

@@ -283,6 +283,15 @@ pub(crate) fn all_names() -> impl Iterator<Item = &'static str> {
         .map(|clause| clause.name)
 }
 
+/// Returns the names of the clauses that the stock daemon of today knows.
+pub(crate) fn stock_names() -> impl Iterator<Item = &'static str> {
+    BlockKind::ALL
+        .iter()
+        .flat_map(|kind| block(*kind).clauses())
+        .filter(|clause| clause.until.is_none())
+        .map(|clause| clause.name)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
