@@ -307,3 +307,19 @@ fn the_summary_counts_what_is_shown_and_says_that_there_is_more() {
         "conntrackd.conf: 200 warnings and more"
     );
 }
+
+#[test]
+fn a_number_out_of_range_is_told_whether_0_is_allowed() {
+    let message = |clause: &str| {
+        let source = format!("Stats {{ }} General {{ {clause} }}");
+        finding(&source, Code::NumberRange).message
+    };
+    assert_eq!(
+        message("HashSize 4294967296"),
+        "`HashSize` must be between 1 and 67108864 buckets, or 0 as if it were missing, not `4294967296`"
+    );
+    assert_eq!(
+        message("PollSecs 0"),
+        "`PollSecs` must be between 1 and 86400 seconds, not `0`"
+    );
+}

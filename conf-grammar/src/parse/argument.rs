@@ -154,8 +154,13 @@ impl<'a> Argument<'a> {
                 } else {
                     format!(" {}", range.unit)
                 };
+                let zero = if range.zero_is_default {
+                    ", or 0 as if it were missing"
+                } else {
+                    ""
+                };
                 let message = format!(
-                    "`{}` must be between {} and {}{unit}, not {}",
+                    "`{}` must be between {} and {}{unit}{zero}, not {}",
                     self.clause,
                     range.min,
                     range.max,

@@ -89,7 +89,7 @@ fn default_index(clauses: &Scope<'_>, sink: &mut Sink) -> usize {
         return 0;
     };
     for (later, clause) in marked {
-        let message = "a second link is marked `Default`";
+        let message = format!("a second `{}` link is marked `Default`", clause.name);
         let error = Diagnostic::error(Code::ManyDefaults, clause.head, message)
             .with_related(first.head, "the first one");
         sink.tolerate(error, "the last one is used at start");
