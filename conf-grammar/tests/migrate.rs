@@ -159,7 +159,7 @@ StripNAT
     let changes: Vec<String> = migration
         .changes
         .iter()
-        .map(|c| format!("{}: {}", c.location, c.message))
+        .map(|c| format!("{}: {}", c.span.location, c.message))
         .collect();
     let text = migration.text.expect("the file has no errors");
     insta::assert_snapshot!(format!("{text}---\n{}", changes.join("\n")));

@@ -1,6 +1,7 @@
 //! Questions about the configuration, answered without a daemon and without any privilege.
 
 mod flows;
+mod migration;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,7 +25,14 @@ pub(crate) fn run(path: &Path, dialect: Dialect, examination: &Examination) -> a
         format,
         warnings,
     } = examination;
-    let findings = findings(&file, path, question);
+    let migration = match question {
+        Question::Migrate => Some(migrate_with(&file.outcome.file_name, file.source(), dialect)),
+        Question::Check(_) | Question::Print | Question::Explain(_) => None,
+    };
+    let mut findings = findings(&file, path, question);
+    if let Some(Migration { changes, .. }) = &migration {
+        migration::tell_instead(changes, &mut findings);
+    }
     let json = || conf_grammar::render_json(&findings, &file.outcome.file_name, file.source());
     match (question, format) {
         (Question::Check(_), MessageFormat::Json) => _ = print(&json())?,
@@ -49,7 +57,9 @@ pub(crate) fn run(path: &Path, dialect: Dialect, examination: &Examination) -> a
         }
         Question::Check(_) => Ok(ExitCode::SUCCESS),
         Question::Print => print(&conf_grammar::print(config)),
-        Question::Migrate => migrate(&file, dialect, *format),
+        Question::Migrate => migration
+            .and_then(|migration| migration.text)
+            .map_or(Ok(ExitCode::FAILURE), |text| print(&text)),
         Question::Explain(flows) => {
             let explainer = Explainer::new(config, &file.outcome.file_name, file.source());
             flows::explain(&explainer, flows, *format)
@@ -91,19 +101,4 @@ fn beyond_the_text(config: &Config, path: &Path, question: &Question) -> Vec<Dia
         }
         Question::Print | Question::Migrate => Vec::new(),
     }
-}
-
-/// Prints the file in today's spelling, and tells people what is different.
-fn migrate(file: &ConfigFile, dialect: Dialect, format: MessageFormat) -> anyhow::Result<ExitCode> {
-    let name = &file.outcome.file_name;
-    let Migration { text, changes, .. } = migrate_with(name, file.source(), dialect);
-    let Some(text) = text else {
-        return Ok(ExitCode::FAILURE);
-    };
-    if format == MessageFormat::Human {
-        for change in changes {
-            remark(&format!("{name}:{}: {}\n", change.location, change.message))?;
-        }
-    }
-    print(&text)
 }

@@ -168,16 +168,21 @@ fn warnings_fail_where_they_are_denied() {
 #[test]
 fn what_this_version_cannot_do_is_a_warning_of_a_check_and_an_error_of_a_start() {
     let program = Program::unprivileged();
-    let bypass = FAULTLESS
-        .replace("FTFW {", "NOTRACK {\n\t\tDisableInternalCache on")
-        .replace("DIR", program.dir());
-    let path = program.write("conf", &bypass);
-    let picture = "`DisableInternalCache` is not supported yet\n --> CONF:3:24\n  |\n3 |         DisableInternalCache on\n  |                              ^^\n";
+    let with_helpers = format!("Helper {{\n\tSetup on\n}}\n{FAULTLESS}").replace("DIR", program.dir());
+    let path = program.write("conf", &with_helpers);
+    let picture =
+        "section `Helper` is not supported yet\n --> CONF:2:8\n  |\n2 |     Setup on\n  |           ^^\n";
     let picture = picture.replace("CONF", &path);
     let run = program.run(&["-C", &path, "--check"]);
     assert_eq!(run.code, 0);
     let warning = format!("warning[not-supported]: {picture}");
     assert!(run.stderr.contains(&warning), "{}", run.stderr);
+    let denied = program.run(&["-C", &path, "--check", "--deny-warnings"]);
+    assert_eq!(denied.code, 1);
+    let help = program.run(&["-h"]).stdout;
+    let words: Vec<&str> = help.split_whitespace().collect();
+    let promise = "what this version cannot do is a warning, with --host or --deny-warnings a failure";
+    assert!(words.join(" ").contains(promise), "{help}");
     for args in [&["--check", "--host"][..], &[], &["-d"]] {
         let run = program.run(&[&["-C", &path], args].concat());
         assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{args:?}");
@@ -479,4 +484,52 @@ fn an_answer_fails_not_because_nobody_reads_what_else_there_is_to_say() {
     let unheard = program.run_unheard(&["-C", &path, "--explain", "-"], input.as_bytes());
     assert_eq!(unheard.code, 1);
     assert!(unheard.stdout.contains("replicated: "), "{}", unheard.stdout);
+}
+
+#[test]
+fn a_migration_tells_every_change_once() {
+    let program = Program::unprivileged();
+    let path = program.write("old", OLD);
+    let run = program.run(&["-C", &path, "--migrate"]);
+    for (word, what) in [
+        ("SocketBufferSize", "is called `NetlinkBufferSize`"),
+        ("Backlog", "is removed"),
+        ("IgnoreTrafficFor", "is part of `Filter`"),
+    ] {
+        let told = run.stderr.matches(&format!("`{word}` ")).count();
+        assert_eq!(told, 1, "{word}: {}", run.stderr);
+        let change = format!("note[migrated]: `{word}` {what}");
+        assert!(run.stderr.contains(&change), "{}", run.stderr);
+    }
+    let json = program.run(&["-C", &path, "--migrate", "--format", "json"]);
+    assert_eq!((json.code, &json.stdout), (0, &run.stdout));
+    let told: Vec<serde_json::Value> = json
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        told.iter()
+            .any(|found| found["code"] == "migrated" && found["line"] == 14),
+        "{}",
+        json.stderr
+    );
+    assert!(!json.stderr.contains("deprecated"), "{}", json.stderr);
+}
+
+#[test]
+fn a_migration_of_many_clauses_tells_the_first_changes_and_how_many_more() {
+    let program = Program::unprivileged();
+    let many = format!("General {{\n{}}}\n", "\tSocketBufferSize 262142\n".repeat(203));
+    let run = program.run_with_input(&["-C", "-", "--migrate"], many.as_bytes());
+    assert_eq!(run.stdout.matches("\tNetlinkBufferSize 262142\n").count(), 203);
+    assert_eq!(run.stderr.matches("note[migrated]").count(), 200);
+    assert!(
+        run.stderr.contains("3 further changes are made and not shown"),
+        "{}",
+        run.stderr
+    );
+    let fewer = many.replacen("\tSocketBufferSize 262142\n", "", 3);
+    let run = program.run_with_input(&["-C", "-", "--migrate"], fewer.as_bytes());
+    assert!(!run.stderr.contains("further changes"), "{}", run.stderr);
 }

@@ -136,15 +136,15 @@ fn every_error_of_a_file_is_shown_and_nothing_is_started() {
 
 #[test]
 fn a_clause_that_is_not_supported_is_refused_with_its_place() {
-    let bypass = CONFIG.replace("FTFW {", "NOTRACK {\n\t\tDisableInternalCache on");
+    let with_helpers = format!("Helper {{\n\tSetup on\n}}\n{CONFIG}");
     for args in [&[][..], &["-d"]] {
-        with_config(&bypass, args, |dir, (code, _, stderr)| {
+        with_config(&with_helpers, args, |dir, (code, _, stderr)| {
             assert_eq!(code, 1);
             assert!(
-                stderr.contains("error[not-supported]: `DisableInternalCache` is not supported yet\n"),
+                stderr.contains("error[not-supported]: section `Helper` is not supported yet\n"),
                 "{stderr}"
             );
-            assert!(stderr.contains("conf:3:24\n"), "{stderr}");
+            assert!(stderr.contains("conf:2:8\n"), "{stderr}");
             assert!(!dir.join("lock").exists());
         });
     }

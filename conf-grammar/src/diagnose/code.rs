@@ -123,6 +123,7 @@ codes! {
     ConfigWritable = "config-writable": "a configuration that others may write",
     HashLimitSmall = "hash-limit-small": "caches smaller than the kernel's table needs",
     PublicSocket = "public-socket": "a socket or lock file that any user may replace",
+    Migrated = "migrated": "a place that `--migrate` writes in today's spelling",
     BadFlow = "bad-flow": "a line for `--explain` that is no flow",
 }
 

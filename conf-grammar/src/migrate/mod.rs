@@ -18,7 +18,7 @@ use crate::parse::text::Text;
 use crate::parse::value::{ModeName, Value};
 use crate::parse::{self, Clause};
 use crate::schema::Status;
-use crate::span::{Location, Span};
+use crate::span::Span;
 use edit::{Comments, Edits};
 use moved::{Item, Moved};
 use page::Page;
@@ -41,7 +41,7 @@ pub struct Migration {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The place in the old file.
-    pub location: Location,
+    pub span: Span,
     /// What became of it, in one sentence.
     pub message: String,
 }
@@ -107,7 +107,7 @@ fn rewrite(source: &str, dialect: Dialect) -> (Option<String>, Vec<Change>) {
     }
     rewriter.file(&file);
     let (text, mut changes) = rewriter.finish(&file, bare);
-    changes.sort_by_key(|change| change.location);
+    changes.sort_by_key(|change| change.span.location);
     (Some(text), changes)
 }
 
@@ -124,8 +124,7 @@ fn bytes(span: Span) -> Range<usize> {
 
 impl Rewriter<'_> {
     fn changed(&mut self, span: Span, message: String) {
-        let location = span.location;
-        self.changes.push(Change { location, message });
+        self.changes.push(Change { span, message });
     }
 
     fn finish(mut self, file: &[Clause], source: &str) -> (String, Vec<Change>) {

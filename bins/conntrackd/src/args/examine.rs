@@ -83,6 +83,7 @@ pub(super) fn options() -> [Arg; 7] {
         flag(
             "check",
             "report what is wrong with the configuration and exit: 0 without errors, 1 with errors; \
+             what this version cannot do is a warning, with --host or --deny-warnings a failure; \
              nothing is opened, created or loaded",
         ),
         flag(
