@@ -14,6 +14,8 @@ pub(crate) struct Kernel {
     pub(crate) expectations: BTreeMap<Tuple, Expectation>,
     /// Creations of these source ports fail with this error.
     pub(crate) refuses: BTreeMap<u16, Errno>,
+    /// Flows from these source ports are in no dump; asking for one by name fails with this error, if any.
+    pub(crate) hides: BTreeMap<u16, Option<Errno>>,
 }
 
 impl Kernel {
@@ -25,6 +27,19 @@ impl Kernel {
             .iter()
             .find(|(key, flow)| key.1 == zone && has_tuple(flow));
         found.map(|(key, _)| *key)
+    }
+
+    /// Returns what a dump brings.
+    pub(crate) fn dumped(&self) -> Vec<Flow> {
+        let flows = self.flows.values();
+        flows
+            .filter(|flow| self.hidden(flow.orig).is_none())
+            .cloned()
+            .collect()
+    }
+
+    fn hidden(&self, orig: Tuple) -> Option<Option<Errno>> {
+        orig.ports().and_then(|(src, _)| self.hides.get(&src)).copied()
     }
 
     pub(crate) fn request(&mut self, request: &FlowRequest) -> Result<Option<Flow>, Errno> {
@@ -74,7 +89,10 @@ impl Kernel {
                 None => Err(Errno::ENOENT),
             },
             FlowRequest::Delete(_) => self.flows.remove(&key).map(|_| None).ok_or(Errno::ENOENT),
-            FlowRequest::Get(_) => self.flows.get(&key).cloned().map(Some).ok_or(Errno::ENOENT),
+            FlowRequest::Get(_) => match self.hidden(orig).flatten() {
+                Some(errno) => Err(errno),
+                None => self.flows.get(&key).cloned().map(Some).ok_or(Errno::ENOENT),
+            },
             FlowRequest::Expectation(_) => unreachable!("handled above"),
         }
     }

@@ -431,7 +431,7 @@ impl World {
                 self.input(side, Input::Kernel(ended));
             }
             KernelOp::Dump { id, .. } => {
-                let flows: Vec<Flow> = self.kernels[&side].flows.values().cloned().collect();
+                let flows = self.kernels[&side].dumped();
                 for flow in &flows {
                     self.input(side, Input::Kernel(KernelInput::Dumped { dump: id, flow }));
                 }
