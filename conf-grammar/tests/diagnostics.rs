@@ -323,3 +323,13 @@ fn a_number_out_of_range_is_told_whether_0_is_allowed() {
         "`PollSecs` must be between 1 and 86400 seconds, not `0`"
     );
 }
+
+#[test]
+fn an_unknown_clause_is_answered_with_what_the_block_has() {
+    let help = |clauses: &str| help(&format!("Sync {{ {clauses} }}"), Code::UnknownClause);
+    assert_eq!(help("Opts { }"), "did you mean `Options`?");
+    assert_eq!(
+        help("Mode NOTRACK { Nonsense 1 }"),
+        "its clauses are `CommitTimeout`, `PurgeTimeout`, `DisableInternalCache`, `DisableExternalCache`, `StartupResync`"
+    );
+}

@@ -2,12 +2,15 @@
 
 /// Words longer than this are no misspelt keyword.
 const WORD_MAX: usize = 48;
+/// Words shorter than this abbreviate nothing.
+const ABBREVIATION_MIN: usize = 3;
 
 /// Returns the candidate that `word` was probably meant to be.
 ///
 /// A candidate fits when it is equal without regard to case, `_` and `-`, or when the edit distance
 /// is at most a third of the word's length (but one edit is always allowed). Capitals never count. Of two
-/// at the same distance the one that only lacks letters in `word` is taken.
+/// at the same distance the one that only lacks letters in `word` is taken. If none fits so, the only one
+/// that `word` abbreviates does.
 pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > WORD_MAX || word.len() < 2 {
         return None;
@@ -15,7 +18,8 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     let bare = bare(word);
     let allowed = (word.len() / 3).max(1);
     let mut best: Option<((usize, bool), &str)> = None;
-    for candidate in candidates {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    for &candidate in &candidates {
         let distance = if self::bare(candidate) == bare {
             0
         } else {
@@ -26,7 +30,24 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
             best = Some((rank, candidate));
         }
     }
-    best.map(|(_, candidate)| candidate)
+    best.map(|(_, candidate)| candidate).or_else(|| {
+        let mut meant = candidates
+            .into_iter()
+            .filter(|candidate| abbreviates(word, candidate));
+        let first = meant.next()?;
+        meant.all(|other| other == first).then_some(first)
+    })
+}
+
+/// Whether `word` is the beginning of `candidate`, or begins like it and has half of its letters in order.
+fn abbreviates(word: &str, candidate: &str) -> bool {
+    let begins_with = |text: &str| {
+        let head = candidate.get(..text.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(text))
+    };
+    let first = word.get(..1).unwrap_or(word);
+    let has_half = word.len().saturating_mul(2) >= candidate.len() && lacks_letters(word, candidate);
+    word.len() >= ABBREVIATION_MIN && (begins_with(word) || (begins_with(first) && has_half))
 }
 
 fn bare(word: &str) -> String {
@@ -92,6 +113,16 @@ mod tests {
     #[test]
     fn a_left_out_letter_is_likelier_than_a_wrong_one() {
         assert_eq!(closest("LokFile", ["LogFile", "LockFile"]), Some("LockFile"));
+    }
+
+    #[test]
+    fn an_abbreviation_is_understood_where_it_has_one_meaning() {
+        let clauses = ["HashSize", "HashLimit", "Options", "Interface", "Protocol"];
+        assert_eq!(closest("Opts", clauses), Some("Options"));
+        assert_eq!(closest("proto", clauses), Some("Protocol"));
+        assert_eq!(closest("Iface", clauses), Some("Interface"));
+        assert_eq!(closest("Hash", clauses), None);
+        assert_eq!(closest("Op", clauses), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::diagnose::suggest::closest;
 use crate::diagnose::{Code, Diagnostic, echo};
 use crate::parse::lexer::{Token, TokenKind};
-use crate::schema::{self, BlockKind, BlockSpec};
+use crate::schema::{self, BlockKind, BlockSpec, Status};
 use crate::span::{Location, Span};
 
 /// Adds a suggestion if one of the candidates is close to `text`.
@@ -138,6 +138,20 @@ pub(crate) fn unknown_clause(token: &Token<'_>, block: &BlockSpec, near: Option<
             "did you mean `{name}`? It belongs into {}",
             schema::homes(name).join(" or ")
         )),
-        None => error,
+        None => match few_clauses(block) {
+            Some(list) => error.with_help(format!("its clauses are {list}")),
+            None => error,
+        },
     }
+}
+
+/// Lists the clauses of a block, `None` if there are too many to be read at a glance.
+fn few_clauses(block: &BlockSpec) -> Option<String> {
+    const FEW: usize = 8;
+    let alive = block
+        .clauses()
+        .iter()
+        .filter(|clause| matches!(clause.status, Status::Alive));
+    let names: Vec<String> = alive.map(|clause| format!("`{}`", clause.name)).collect();
+    (2..=FEW).contains(&names.len()).then(|| names.join(", "))
 }
