@@ -117,23 +117,30 @@ pub(super) static MULTICAST: BlockSpec = BlockSpec {
     ]),
 };
 
+/// The clauses of a link to one peer, and what a transport has besides.
+macro_rules! of_one_peer {
+    [$($clause:expr),* $(,)?] => {
+        Content::Clauses(&[
+            LOCAL_IPV4,
+            LOCAL_IPV6,
+            PEER_IPV4,
+            PEER_IPV6,
+            INTERFACE,
+            UNICAST_PORT,
+            SEND_BUFFER,
+            RECEIVE_BUFFER,
+            OLD_SEND_BUFFER,
+            OLD_RECEIVE_BUFFER,
+            $($clause),*
+        ])
+    };
+}
+
 pub(super) static UDP: BlockSpec = BlockSpec {
     title: "`UDP`",
     intro: "A link to one peer over UDP. Both addresses are of one family.",
     refused: None,
-    content: Content::Clauses(&[
-        LOCAL_IPV4,
-        LOCAL_IPV6,
-        PEER_IPV4,
-        PEER_IPV6,
-        INTERFACE,
-        UNICAST_PORT,
-        SEND_BUFFER,
-        RECEIVE_BUFFER,
-        OLD_SEND_BUFFER,
-        OLD_RECEIVE_BUFFER,
-        CHECKSUM,
-    ]),
+    content: of_one_peer![CHECKSUM],
 };
 
 pub(super) static TCP: BlockSpec = BlockSpec {
@@ -141,17 +148,7 @@ pub(super) static TCP: BlockSpec = BlockSpec {
     intro: "A link to one peer over TCP: each node listens on its own address and connects to that of the \
             peer. It loses nothing by itself, so `Mode NOTRACK` is the one for it.",
     refused: None,
-    content: Content::Clauses(&[
-        LOCAL_IPV4,
-        LOCAL_IPV6,
-        PEER_IPV4,
-        PEER_IPV6,
-        INTERFACE,
-        UNICAST_PORT,
-        SEND_BUFFER,
-        RECEIVE_BUFFER,
-        OLD_SEND_BUFFER,
-        OLD_RECEIVE_BUFFER,
+    content: of_one_peer![
         CHECKSUM.doc("Without effect: TCP always has checksums."),
         value("ErrorQueueLength", &[Kind::Uint(or_zero(1, 65_535, "messages"))])
             .number(128)
@@ -161,5 +158,5 @@ pub(super) static TCP: BlockSpec = BlockSpec {
                  queue for all links.",
             )
             .differs("holds while there is no connection; 16,384 datagrams' worth may wait for room in one"),
-    ]),
+    ],
 };
