@@ -51,7 +51,9 @@ pub(super) const READING: &[(&str, &str)] = &[
     ),
     (
         "Paths",
-        "They begin with `/` and go on to the next blank or brace, which they can therefore not contain.",
+        "They begin with `/` and go on to the next blank, brace or `\"`, which they can therefore not contain; \
+         `\"` is an error. The last part names a file: it is not empty, `.` or `..`. The socket, the lock file \
+         and the logs have a path each.",
     ),
     (
         "Addresses",
@@ -61,8 +63,8 @@ pub(super) const READING: &[(&str, &str)] = &[
     ),
     (
         "Names",
-        "An interface has 1 to 15 bytes, none of them a blank, `/`, `:`, `#`, a quote or a brace. A helper or \
-         policy has a letter and then letters, digits, `.`, `-` or `_`, 16 bytes at most.",
+        "An interface has 1 to 15 bytes, none of them a blank, `/`, `:`, `#`, a quote or a brace, and is not \
+         `.` or `..`. A helper or policy has a letter and then letters, digits, `.`, `-` or `_`, 16 bytes at most.",
     ),
     (
         "Repetition",
@@ -74,7 +76,8 @@ pub(super) const READING: &[(&str, &str)] = &[
         "Mistakes",
         "One run reports all of them, with their places. A file with an error starts nothing; warnings do \
          not hinder. `--compat` makes warnings of those errors that the stock daemon takes for something it \
-         can work with, such as two modes, and does with them what it does.",
+         can work with, such as two modes, and does with them what it does. What this version cannot carry \
+         out is a warning of `--check`, and an error of `--check --host` and of a start.",
     ),
 ];
 
