@@ -16,6 +16,8 @@ const UDP: u8 = 17;
 struct OwnFlow {
     protocols: &'static [u8],
     ends: Vec<IpAddr>,
+    /// An end that is not known, but on one network with this address.
+    neighbour: Option<IpAddr>,
     /// The link that makes it.
     link: Option<Span>,
 }
@@ -25,8 +27,17 @@ impl OwnFlow {
         Self {
             protocols,
             ends: ends.into_iter().filter(|end| !end.is_unspecified()).collect(),
+            neighbour: None,
             link: Some(link),
         }
+    }
+
+    /// Whether an end is certainly in a list, or in all likelihood.
+    fn is_listed(&self, set: &FilterSet<Network>) -> bool {
+        self.ends.iter().any(|end| contains(set, *end))
+            || self
+                .neighbour
+                .is_some_and(|address| holds_network_of(set, address))
     }
 
     /// Whether such flows reach the caches. A filter looks at the sources of both directions, and
@@ -35,10 +46,10 @@ impl OwnFlow {
         self.protocols
             .iter()
             .any(|protocol| passes_protocol(filter, *protocol))
-            && filter.addresses.as_ref().is_none_or(|set| {
-                let is_listed = self.ends.iter().any(|end| contains(set, *end));
-                is_listed == (set.policy.value == Policy::Accept)
-            })
+            && filter
+                .addresses
+                .as_ref()
+                .is_none_or(|set| self.is_listed(set) == (set.policy.value == Policy::Accept))
     }
 
     /// The end to name: one that the filter accepts, or the first, for any of them can be ignored.
@@ -49,7 +60,9 @@ impl OwnFlow {
                 .as_ref()
                 .is_some_and(|set| set.policy.value == Policy::Accept && contains(set, **end))
         };
-        self.ends.iter().find(accepts).or(self.ends.first()).copied()
+        let known = self.ends.iter();
+        let accepted = known.chain(&self.neighbour).find(accepts);
+        accepted.or(self.ends.first()).copied()
     }
 }
 
@@ -67,10 +80,19 @@ fn contains(set: &FilterSet<Network>, address: IpAddr) -> bool {
     })
 }
 
+/// Whether a list holds a network, and not the host alone, in which the address is.
+fn holds_network_of(set: &FilterSet<Network>, address: IpAddr) -> bool {
+    let host = Network::host(address);
+    set.entries.iter().any(|entry| {
+        let network = entry.value;
+        network != host && Network::new(address, network.prefix_len()) == Some(network)
+    })
+}
+
 /// The flows of the links and of the loopback.
 fn own_flows(links: &Links) -> Vec<OwnFlow> {
     let mut flows = match links {
-        Links::Multicast(links) => links.as_slice().iter().map(multicast).collect(),
+        Links::Multicast(links) => links.as_slice().iter().flat_map(multicast).collect(),
         Links::Udp(links) => unicast(&[UDP], links),
         Links::Tcp { links, .. } => unicast(&[TCP], links),
     };
@@ -78,20 +100,26 @@ fn own_flows(links: &Links) -> Vec<OwnFlow> {
         flows.push(OwnFlow {
             protocols: &[TCP, UDP],
             ends: vec![loopback],
+            neighbour: None,
             link: None,
         });
     }
     flows
 }
 
-/// To the group from this node, and from the peer: the group is an end of both.
-fn multicast(link: &Link<MulticastGroup>) -> OwnFlow {
+/// From this node to the group, and from the peer, whose address the file does not say.
+fn multicast(link: &Link<MulticastGroup>) -> [OwnFlow; 2] {
+    let group = link.transport.group().value;
     let local = match link.transport {
         MulticastGroup::V4 { local, .. } => local.value.map(IpAddr::V4),
         MulticastGroup::V6 { .. } => None,
     };
-    let ends = [Some(link.transport.group().value), local];
-    OwnFlow::of_link(&[UDP], ends.into_iter().flatten(), link.span)
+    let own = [Some(group), local].into_iter().flatten();
+    let of_peer = OwnFlow {
+        neighbour: local,
+        ..OwnFlow::of_link(&[UDP], [group], link.span)
+    };
+    [OwnFlow::of_link(&[UDP], own, link.span), of_peer]
 }
 
 fn unicast(protocols: &'static [u8], links: &LinkSet<Unicast>) -> Vec<OwnFlow> {
@@ -148,7 +176,9 @@ pub(super) fn own_traffic(config: &Config, sink: &mut Sink) {
     let mut warning =
         Diagnostic::warning(Code::LinkNotIgnored, place.unwrap_or(first_link), message).with_help(help);
     if place.is_some() {
-        for link in flows.iter().filter_map(|flow| flow.link) {
+        let mut links: Vec<Span> = flows.iter().filter_map(|flow| flow.link).collect();
+        links.dedup();
+        for link in links {
             warning = warning.with_related(link, "the flow of this link");
         }
     }

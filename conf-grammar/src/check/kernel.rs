@@ -126,20 +126,23 @@ pub(super) fn hash_sizes(config: &Config, sink: &mut Sink) {
     }
 }
 
-/// A buffer that is left to the daemon is large enough; one that is given may not be.
+/// Without clauses the daemon's own buffer is large enough; a size that is given may not be, and neither
+/// may the daemon's if it must not grow.
 pub(super) fn small_event_buffer(config: &Config, sink: &mut Sink) {
     let general = &config.general;
-    let (Some(size), Some(span)) = (
-        general.netlink_buffer_size.value,
-        general.netlink_buffer_size.span,
-    ) else {
-        return;
+    let (given, max) = (general.netlink_buffer_size, general.netlink_buffer_size_max);
+    let place = if given.value.is_some() {
+        given.span
+    } else {
+        max.span
     };
+    let Some(span) = place else { return };
     if general.poll_secs.value.is_some() || general.reliable_events.value {
         return;
     }
-    let max = general.netlink_buffer_size_max;
-    let max_len = max.value.unwrap_or(0);
+    let size = given.value.unwrap_or(GOOD_BUFFER);
+    let default_max = if given.value.is_some() { 0 } else { GOOD_BUFFER_MAX };
+    let max_len = max.value.unwrap_or(default_max);
     let grown = grown(size, max_len);
     let (least, enough) = EVENTS_WANTED;
     let flows = general.hash_limit.value;
@@ -163,7 +166,7 @@ pub(super) fn small_event_buffer(config: &Config, sink: &mut Sink) {
         GOOD_BUFFER_MAX / EVENT_LEN
     );
     let mut warning = Diagnostic::warning(Code::SmallEventBuffer, span, message).with_help(help);
-    if let (true, Some(span)) = (max_len != 0, max.span) {
+    if let (true, true, Some(span)) = (given.value.is_some(), max_len != 0, max.span) {
         warning = warning.with_related(span, "it is doubled up to here");
     }
     if let Some(span) = general.hash_limit.span {

@@ -24,7 +24,8 @@ pub(super) fn polling_without_cache(config: &Config, sink: &mut Sink) {
     }
 }
 
-/// A peer flow must be heard of before it expires, and better twice: one message may be lost.
+/// A peer flow must be heard of before it expires, and better twice: one message may be lost. The peer
+/// tells it again after `RefreshTime` at most, so twice that is room for two.
 pub(super) fn refresh(config: &Config, sink: &mut Sink) {
     let Some(Mode::Alarm {
         refresh_secs: refresh,
@@ -37,14 +38,14 @@ pub(super) fn refresh(config: &Config, sink: &mut Sink) {
     let timers = format!("peer flows expire after {timeout_secs} s but are refreshed every {refresh_secs} s");
     let message = if refresh_secs >= timeout_secs {
         timers
-    } else if refresh_secs >= timeout_secs.div_ceil(2) {
+    } else if refresh_secs > timeout_secs / 2 {
         format!("{timers}: with one lost message a flow is gone")
     } else {
         return;
     };
     let help = format!(
-        "write `CacheTimeout {}` or more, three times the `RefreshTime` of the peer",
-        refresh_secs.saturating_mul(3)
+        "write `CacheTimeout {}` or more, twice the `RefreshTime` of the peer",
+        refresh_secs.saturating_mul(2)
     );
     let warning = misfit(
         Code::RefreshExceedsCache,
