@@ -117,11 +117,6 @@ impl ConfigFile {
         render(findings, &self.outcome.file_name, &self.source)
     }
 
-    /// Returns findings as the same text without colours, for a log.
-    pub(crate) fn render_plain(&self, findings: &[Diagnostic]) -> String {
-        conf_grammar::render(findings, &self.outcome.file_name, &self.source)
-    }
-
     /// Returns a finding as one line, for a log.
     pub(crate) fn log_line(&self, finding: &Diagnostic) -> String {
         let Diagnostic {

@@ -1,6 +1,5 @@
 //! A daemon run: everything is opened in order, each failure is one sentence, and only then it serves.
 
-use std::io::{Write, stderr};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -24,6 +23,7 @@ use crate::config_file::ConfigFile;
 use crate::host;
 use crate::operator::Operator;
 use crate::translate::{self, ServiceManager, Settings, translate};
+use crate::{remark, with_causes};
 
 /// Runs the daemon by the configuration at `path` until it is asked to end: at the terminal, or as
 /// the child that `parent` waits for.
@@ -43,7 +43,7 @@ pub(crate) fn run(path: &Path, dialect: Dialect, parent: Option<WaitingParent>) 
     let (lock, shell) = match start(&file, settings, &mut operator, parent) {
         Ok(started) => started,
         Err(error) => {
-            operator.error(format_args!("{error:#}"));
+            operator.error(with_causes(&error));
             operator.error("conntrackd cannot start, please review your configuration");
             return Ok(ExitCode::FAILURE);
         }
@@ -81,9 +81,7 @@ fn settings(file: &ConfigFile, path: &Path) -> anyhow::Result<(Settings, Vec<Dia
         findings.extend(of_host.filter(|finding| finding.severity <= Severity::Warning));
     }
     conf_grammar::sort(&mut findings);
-    stderr()
-        .write_all(file.render(&findings).as_bytes())
-        .context("can't write to the terminal")?;
+    remark(&file.render(&findings)).context("can't write to the terminal")?;
     let has_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
     match settings.filter(|_| !has_errors) {
         Some(settings) => Ok((settings, findings)),

@@ -27,9 +27,13 @@ fn table(config: &Config, table_len_max: Option<u32>) -> Option<Diagnostic> {
     let limit = &config.general.hash_limit;
     let table_len_max = table_len_max?;
     let advised = table_len_max.saturating_mul(2);
+    let lost = if limit.value < table_len_max {
+        "flows beyond are not replicated"
+    } else {
+        "ended flows that wait for the peer also take room"
+    };
     let message = format!(
-        "each cache takes {} flows, the kernel's table {table_len_max} (`nf_conntrack_max`): \
-         flows beyond are not replicated",
+        "each cache takes {} flows, the kernel's table {table_len_max} (`nf_conntrack_max`): {lost}",
         limit.value
     );
     let finding = match limit.span {

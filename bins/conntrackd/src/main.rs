@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use io::clock;
 use io::process::background::{self, BackgroundError};
 use io::process::log::{Log, Severity};
-use io::process::restrict_umask;
+use io::process::{reason, restrict_umask};
 
 use args::{Invocation, NoRun, Place, Run};
 use config_file::Unreadable;
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         }
     };
     run.unwrap_or_else(|error| {
-        tell(Severity::Error, &format!("{error:#}"));
+        tell(Severity::Error, &with_causes(&error));
         let unreadable = error.downcast_ref::<Unreadable>();
         unreadable.map_or(ExitCode::FAILURE, |file| ExitCode::from(file.exit_code()))
     })
@@ -81,6 +81,21 @@ fn remark(text: &str) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         remarked => remarked,
     }
+}
+
+/// Returns an error and its causes, but for those that the message before them tells already.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = match cause.downcast_ref() {
+            Some(of_kernel) => reason(of_kernel),
+            None => cause.to_string(),
+        };
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Tells the caller in the form of a log line, as the daemon does.

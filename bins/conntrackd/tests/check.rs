@@ -533,3 +533,27 @@ fn a_migration_of_many_clauses_tells_the_first_changes_and_how_many_more() {
     let run = program.run_with_input(&["-C", "-", "--migrate"], fewer.as_bytes());
     assert!(!run.stderr.contains("further changes"), "{}", run.stderr);
 }
+
+#[test]
+fn a_check_of_the_host_advises_by_what_hinders_a_file() {
+    let program = Program::unprivileged();
+    let file = program.write("file", "");
+    for (lock, help) in [
+        (
+            "/nonexistent/lock".to_owned(),
+            "make the directory, or choose another path",
+        ),
+        (format!("{file}/lock"), "choose another path"),
+        (
+            "/proc/1/lock".to_owned(),
+            "this was tried with the rights of the user who runs this command",
+        ),
+    ] {
+        let conf = FAULTLESS.replace("DIR/lock", &lock).replace("DIR", program.dir());
+        let path = program.write("conf", &conf);
+        let run = program.run(&["-C", &path, "--check", "--host"]);
+        let (_, found) = run.stderr.split_once("error[lock-directory]").unwrap();
+        let (found, _) = found.split_once("\n\n").unwrap();
+        assert!(found.ends_with(&format!("= help: {help}")), "{lock}: {found}");
+    }
+}

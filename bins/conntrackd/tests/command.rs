@@ -106,6 +106,10 @@ fn a_client_without_a_daemon_fails() {
             stderr.contains("can't connect: is conntrackd running? appropriate permissions?"),
             "{stderr}"
         );
+        assert!(
+            stderr.ends_with("ctl: No such file or directory)\n"),
+            "the reason is told once: {stderr}"
+        );
     });
 }
 
@@ -190,4 +194,19 @@ fn everything_that_can_be_known_before_is_refused_at_once_with_its_clauses() {
             assert!(!dir.join("ctl").exists());
         });
     }
+}
+
+#[test]
+fn a_client_shows_what_is_wrong_with_its_socket_and_says_so_in_one_line() {
+    let broken = CONFIG.replace("Path DIR/ctl", "Path ctl");
+    with_config(&broken, &["-s"], |dir, (code, stdout, stderr)| {
+        assert_eq!((code, stdout.as_str()), (1, ""));
+        assert!(stderr.starts_with("error[bad-path]: "), "{stderr}");
+        assert_eq!(stderr.matches("[ERROR]").count(), 1, "{stderr}");
+        let last = format!(
+            "[ERROR] `{}' names no control socket, nothing was asked\n",
+            dir.join("conf").display()
+        );
+        assert!(stderr.ends_with(&last), "{stderr}");
+    });
 }

@@ -1,5 +1,6 @@
 //! Files: control socket, lock, logs, and the configuration itself.
 
+use std::io::{Error, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -8,9 +9,6 @@ use io::control::ControlError;
 use io::process::files::{check_writable, is_replaceable_by_all, is_writable_by_all};
 use io::process::lock::LockError;
 use io::process::log::LogError;
-
-/// What a user who checks may not share with the daemon.
-const OTHER_USER: &str = "this was tried with the rights of the user who runs this command";
 
 pub(super) fn check(config: &Config, path: &Path, findings: &mut Vec<Diagnostic>) {
     let general = &config.general;
@@ -63,14 +61,24 @@ fn socket(setting: &Spanned<std::path::PathBuf>) -> Option<Diagnostic> {
 
 fn lock(setting: &Spanned<std::path::PathBuf>) -> Option<Diagnostic> {
     let source = check_writable(&setting.value).err()?;
-    let path = setting.value.clone();
+    let (path, help) = (setting.value.clone(), advice(&source));
     let message = LockError::Io { path, source }.to_string();
-    Some(Diagnostic::error(Code::LockDirectory, place(setting), message).with_help(OTHER_USER))
+    Some(Diagnostic::error(Code::LockDirectory, place(setting), message).with_help(help))
 }
 
 fn log(setting: &Spanned<Option<std::path::PathBuf>>) -> Option<Diagnostic> {
     let path = setting.value.clone()?;
     let source = check_writable(&path).err()?;
+    let help = advice(&source);
     let message = LogError { path, source }.to_string();
-    Some(Diagnostic::error(Code::LogNotWritable, place(setting), message).with_help(OTHER_USER))
+    Some(Diagnostic::error(Code::LogNotWritable, place(setting), message).with_help(help))
+}
+
+/// Returns what to do about a file that cannot be written.
+fn advice(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "make the directory, or choose another path",
+        ErrorKind::PermissionDenied => "this was tried with the rights of the user who runs this command",
+        _ => "choose another path",
+    }
 }

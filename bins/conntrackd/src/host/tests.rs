@@ -128,3 +128,21 @@ fn a_cache_smaller_than_the_kernels_table_loses_flows() {
         }
     }
 }
+
+#[test]
+fn only_flows_beyond_a_cache_are_said_to_be_lost() {
+    let chosen = config("General {\nHashLimit 1000\n}\nStats { }\n");
+    for (table_len_max, want) in [
+        (
+            1000,
+            "1000 (`nf_conntrack_max`): ended flows that wait for the peer also take room",
+        ),
+        (1001, "1001 (`nf_conntrack_max`): flows beyond are not replicated"),
+    ] {
+        let message = table(&chosen, Some(table_len_max)).unwrap().message;
+        assert_eq!(
+            message,
+            format!("each cache takes 1000 flows, the kernel's table {want}")
+        );
+    }
+}
