@@ -93,7 +93,7 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
     let mut unsupported = Refusals::default();
     unsupported.general(config);
     let Running::Sync(sync) = &config.running else {
-        unsupported.add("a configuration without section `Sync`", None, "add the section");
+        unsupported.without_sync(config);
         return Err(unsupported.0);
     };
     let general = &config.general;

@@ -557,3 +557,23 @@ fn a_check_of_the_host_advises_by_what_hinders_a_file() {
         assert!(found.ends_with(&format!("= help: {help}")), "{lock}: {found}");
     }
 }
+
+#[test]
+fn a_file_that_replicates_nothing_is_told_where_it_says_so() {
+    let program = Program::unprivileged();
+    let path = program.write("conf", "# mine\nGeneral {\n}\nStats {\n}\n");
+    let run = program.run(&["-C", &path, "--check"]);
+    let told = "a configuration without section `Sync` is not supported yet\n";
+    let pointed = format!("{told} --> {path}:4:1\n");
+    assert!(run.stderr.contains(&pointed), "{}", run.stderr);
+
+    let path = program.write("conf", "# mine\nGeneral {\n}\n");
+    let run = program.run(&["-C", &path, "--check"]);
+    let bare = format!("{told}--> {path}:1:1\n = help: ");
+    assert!(run.stderr.contains(&bare), "{}", run.stderr);
+    assert!(
+        !run.stderr.contains("# mine"),
+        "a comment lacks nothing: {}",
+        run.stderr
+    );
+}

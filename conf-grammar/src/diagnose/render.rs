@@ -134,7 +134,8 @@ impl<'a> Window<'a> {
     /// The place of `span` in the window, `None` if it is not in there, its line is too long, or there
     /// is nothing to see.
     fn range(&self, span: Span) -> Option<std::ops::Range<usize>> {
-        if self.text.is_empty() {
+        // What a whole file lacks is no fault of its first word.
+        if self.text.is_empty() || span == Span::START {
             return None;
         }
         let start = span

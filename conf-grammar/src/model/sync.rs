@@ -87,6 +87,8 @@ pub enum ExpectationSync {
 /// Section `Stats`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatsConfig {
+    /// Where the file has the section; its name alone.
+    pub section: Spanned<()>,
     /// `LogFile`: where ended flows are logged; `None` is no file.
     pub log_file: Spanned<Option<PathBuf>>,
     /// `Syslog`: the facility ended flows are logged to; `None` is off.

@@ -51,7 +51,11 @@ pub fn print(config: &Config) -> String {
 }
 
 fn stats(stats: &StatsConfig, out: &mut Printer) {
-    let StatsConfig { log_file, syslog } = stats;
+    let StatsConfig {
+        section: _,
+        log_file,
+        syslog,
+    } = stats;
     out.open("Stats", BlockKind::Stats);
     out.setting("LogFile", log_file);
     out.setting("Syslog", syslog);

@@ -76,9 +76,11 @@ fn log(setting: &Spanned<Option<std::path::PathBuf>>) -> Option<Diagnostic> {
 
 /// Returns what to do about a file that cannot be written.
 fn advice(error: &Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::NotFound => "make the directory, or choose another path",
-        ErrorKind::PermissionDenied => "this was tried with the rights of the user who runs this command",
-        _ => "choose another path",
+    if error.kind() == ErrorKind::NotFound {
+        "make the directory, or choose another path"
+    } else if error.kind() == ErrorKind::PermissionDenied {
+        "this was tried with the rights of the user who runs this command"
+    } else {
+        "choose another path"
     }
 }

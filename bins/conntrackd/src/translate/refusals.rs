@@ -1,6 +1,6 @@
 //! Clauses that this version cannot carry out.
 
-use conf_grammar::{Code, Config, Diagnostic, Span};
+use conf_grammar::{Code, Config, Diagnostic, Helpers, Running, Span};
 use io::ctnetlink::FilterTooLong;
 
 /// What cannot be carried out, in the order in which it was found.
@@ -51,13 +51,27 @@ impl Refusals {
         self.add("`PollSecs` with `DisableExternalCache`", Some(poll_secs), help);
     }
 
+    /// Adds that the daemon of `config` does not replicate, at the section that says what it does.
+    pub(super) fn without_sync(&mut self, config: &Config) {
+        let span = match &config.running {
+            Running::Stats(stats) => stats.section.span,
+            Running::HelpersOnly => helpers_span(&config.helpers).flatten(),
+            Running::Sync(_) => None,
+        };
+        self.add("a configuration without section `Sync`", span, "add the section");
+    }
+
     /// Adds what holds for every running mode.
     pub(super) fn general(&mut self, config: &Config) {
-        let helpers = &config.helpers;
-        let helper = helpers.types.first().map(|helper| helper.name.span);
-        if let Some(span) = helper.or(helpers.setup.value.then_some(helpers.setup.span)) {
+        if let Some(span) = helpers_span(&config.helpers) {
             let help = "without it helpers of the kernel still work";
             self.add("section `Helper`", span, help);
         }
     }
+}
+
+/// Returns the place of the first clause that asks for a helper, if there is one.
+fn helpers_span(helpers: &Helpers) -> Option<Option<Span>> {
+    let helper = helpers.types.first().map(|helper| helper.name.span);
+    helper.or(helpers.setup.value.then_some(helpers.setup.span))
 }

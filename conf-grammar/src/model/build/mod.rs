@@ -45,7 +45,7 @@ pub(crate) fn config(file: &[Clause], sink: &mut Sink) -> Option<Config> {
             Running::Sync(Box::new(sync::sync(&sync, sink)?))
         }
         (Some(_), None) => Running::Sync(Box::new(sync::sync(&sync, sink)?)),
-        (None, Some(_)) => Running::Stats(stats_config(&Scope::inside(&stats), general.syslog, sink)),
+        (None, Some(_)) => Running::Stats(stats_config(&stats, general.syslog, sink)),
         (None, None) if !helper.is_empty() => Running::HelpersOnly,
         (None, None) => {
             // Of a file in error nobody knows what is missing.
@@ -53,7 +53,7 @@ pub(crate) fn config(file: &[Clause], sink: &mut Sink) -> Option<Config> {
                 let message = "neither `Sync` nor `Stats` nor `Helper`: the daemon keeps statistics";
                 sink.push(Diagnostic::warning(Code::NoRunningMode, Span::START, message));
             }
-            Running::Stats(stats_config(&Scope::inside(&stats), general.syslog, sink))
+            Running::Stats(stats_config(&stats, general.syslog, sink))
         }
     };
     Some(Config {
@@ -84,7 +84,9 @@ pub(crate) fn syslog(file: &[Clause]) -> Option<Facility> {
 }
 
 /// Section `Stats`; one facility serves both sections, and `General` has the last word.
-fn stats_config(stats: &Scope<'_>, general: Spanned<Option<Facility>>, sink: &mut Sink) -> StatsConfig {
+fn stats_config(sections: &Scope<'_>, general: Spanned<Option<Facility>>, sink: &mut Sink) -> StatsConfig {
+    let section = sections.first().map(|section| section.head);
+    let stats = Scope::inside(sections);
     stats.warn_repeats(sink);
     let mut syslog = stats.facility("Syslog");
     if let (Some(ours), Some(other), Some(span)) = (syslog.value, general.value, syslog.span)
@@ -98,6 +100,10 @@ fn stats_config(stats: &Scope<'_>, general: Spanned<Option<Facility>>, sink: &mu
         syslog.value = general.value;
     }
     StatsConfig {
+        section: Spanned {
+            value: (),
+            span: section,
+        },
         log_file: stats.log_file("LogFile"),
         syslog,
     }
