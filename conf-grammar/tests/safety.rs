@@ -428,13 +428,21 @@ fn own_flows_of_a_group() {
 #[test]
 fn own_flows_and_other_filters() {
     let accept = |list: &str| format!("Filter {{ Address Accept {{ {list} }} }}");
-    check_filter(&accept("IPv4_address 10.0.0.0/8"), LINK, &[]);
     check_filter(
-        &accept("IPv4_address 192.0.2.0/24"),
+        &accept("IPv4_address 10.0.0.0/8 IPv6_address 2001:db8::/32"),
+        LINK,
+        &[],
+    );
+    check_filter(
+        &accept("IPv4_address 192.0.2.0/24 IPv6_address 2001:db8::/32"),
         LINK,
         &["link-not-ignored@2"],
     );
-    check_filter(&accept("IPv4_address 0.0.0.0/0"), LINK, &["link-not-ignored@2"]);
+    check_filter(
+        &accept("IPv4_address 0.0.0.0/0 IPv6_address 2001:db8::/32"),
+        LINK,
+        &["link-not-ignored@2"],
+    );
     // A link over UDP makes no flows of TCP.
     let protocols =
         |list: &str, loopback: &str| format!("Filter {{ Protocol {list} Address Ignore {{ {loopback} }} }}");
@@ -447,7 +455,7 @@ fn own_flows_and_other_filters() {
         &["link-not-ignored@2"],
     );
     check_filter(&protocols("Accept { TCP }", ""), LINK, &["link-not-ignored@2"]);
-    check_filter(&protocols("Ignore { TCP UDP }", ""), LINK, &[]);
+    check_filter(&protocols("Ignore { TCP UDP }", ""), LINK, &["lazy-backup@2"]);
 }
 
 #[test]
@@ -462,6 +470,30 @@ fn states_that_a_backup_needs() {
         &[],
     );
     check_stats(&states("Accept { CLOSE for TCP }"), &[]);
+}
+
+#[test]
+fn filters_that_leave_out_more_than_they_say() {
+    check_general("Filter { Protocol Ignore {\nUDP\nTCP } }", &["lazy-backup@4"]);
+    check_general("Filter { Protocol Ignore { UDP } }", &[]);
+    check_stats("Filter { Protocol Ignore { TCP } }", &[]);
+    #[track_caller]
+    fn check_addresses(set: &str, want: &[&str]) {
+        let source = format!("General {{ UNIX {{ Path /x }} Filter {{\nAddress {set} }} }} Stats {{ }}");
+        check(&source, want);
+    }
+    check_addresses("Accept { IPv4_address 10.0.0.0/8 }", &["narrow-filter@2"]);
+    check_addresses("Accept { IPv6_address 2001:db8::/32 }", &["narrow-filter@2"]);
+    check_addresses(
+        "Accept { IPv4_address 10.0.0.0/8 IPv6_address 2001:db8::/32 }",
+        &[],
+    );
+    check_addresses("Ignore { IPv4_address 10.0.0.0/8 }", &[]);
+    check_addresses(
+        "Ignore {\nIPv4_address 0.0.0.0/0\nIPv6_address ::/0 }",
+        &["narrow-filter@3", "narrow-filter@4"],
+    );
+    check_addresses("Ignore { IPv4_address 0.0.0.0/1 }", &[]);
 }
 
 #[test]

@@ -217,3 +217,60 @@ pub(super) fn lazy_backup(config: &Config, sink: &mut Sink) {
         sink.push(Diagnostic::warning(Code::LazyBackup, span, message).with_help(help));
     }
 }
+
+/// Nobody ignores TCP because he wants its flows to die.
+pub(super) fn without_tcp(config: &Config, sink: &mut Sink) {
+    let (Some(_), Some(set)) = (config.sync(), &config.general.filter.protocols) else {
+        return;
+    };
+    let ignored = match set.policy.value {
+        Policy::Ignore => set.entries.iter().find(|entry| entry.value == TCP),
+        Policy::Accept => None,
+    };
+    if let Some(span) = ignored.and_then(|entry| entry.span) {
+        let message = "no TCP flow is replicated: at a take-over all open connections die";
+        let help = "remove `TCP` from the list";
+        sink.push(Diagnostic::warning(Code::LazyBackup, span, message).with_help(help));
+    }
+}
+
+/// A list of one family says nothing of the other, and yet decides on it.
+pub(super) fn without_a_family(config: &Config, sink: &mut Sink) {
+    let Some(set) = &config.general.filter.addresses else {
+        return;
+    };
+    match set.policy.value {
+        Policy::Ignore => {
+            for entry in set.entries.iter().filter(|entry| entry.value.prefix_len() == 0) {
+                let Some(span) = entry.span else { continue };
+                let message = format!(
+                    "`{}` is every {} address: none of these flows is kept",
+                    entry.value,
+                    family(entry.value)
+                );
+                sink.push(Diagnostic::warning(Code::NarrowFilter, span, message));
+            }
+        }
+        Policy::Accept => {
+            let has_ipv4 = set.entries.iter().any(|entry| entry.value.address().is_ipv4());
+            let has_ipv6 = set.entries.iter().any(|entry| entry.value.address().is_ipv6());
+            let (missing, everything) = match (has_ipv4, has_ipv6) {
+                (true, false) => ("IPv6", "IPv6_address ::/0"),
+                (false, true) => ("IPv4", "IPv4_address 0.0.0.0/0"),
+                (true, true) | (false, false) => return,
+            };
+            let Some(span) = set.policy.span else { return };
+            let message = format!("`Address Accept` names no {missing} address: no {missing} flow is kept");
+            let help = format!("if they are wanted, add `{everything}`");
+            sink.push(Diagnostic::note(Code::NarrowFilter, span, message).with_help(help));
+        }
+    }
+}
+
+fn family(network: Network) -> &'static str {
+    if network.address().is_ipv4() {
+        "IPv4"
+    } else {
+        "IPv6"
+    }
+}

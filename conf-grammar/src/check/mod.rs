@@ -29,7 +29,7 @@ const CONSISTENCY: [Rule; 7] = [
 ];
 
 /// What works and will be regretted.
-const SAFETY: [Rule; 18] = [
+const SAFETY: [Rule; 20] = [
     kernel::hash_sizes,
     kernel::small_event_buffer,
     kernel::overrun_resync,
@@ -48,6 +48,8 @@ const SAFETY: [Rule; 18] = [
     links::same_interface,
     filter::own_traffic,
     filter::lazy_backup,
+    filter::without_tcp,
+    filter::without_a_family,
 ];
 
 /// Reports every rule that the configuration breaks.
