@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use std::{env, fs};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::conf::{Conf, Link, Mode, Transport};
 use crate::firewall::Firewall;
 use crate::netns::Namespace;
 use crate::programs::Daemon;
 use crate::wait::wait_until;
+
+/// How long an interface that is set up may take to carry.
+const CARRIER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Who gives the gateway addresses to a firewall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,10 +155,25 @@ impl Setup {
         for (node, fw) in [(0, fw1), (1, fw2)] {
             self.wire_firewall(node, &fw.ns)?;
         }
+        for fw in [fw1, fw2] {
+            self.wait_for_carrier(&fw.ns)?;
+        }
         match self.gateway {
             Gateway::Shared => cluster.uplinks(&fw1.ns, "up"),
             Gateway::Managed => Ok(()),
         }
+    }
+
+    /// Waits until the sync links carry: the kernel drops what is sent before, for up to a second, silently.
+    fn wait_for_carrier(self, ns: &Namespace) -> Result<()> {
+        let what = format!("the sync links of {} carry", ns.name());
+        wait_until(&what, CARRIER_LIMIT, &[], || {
+            for link in 0..self.n_links {
+                let shown = ns.run("ip", &["-oneline", "link", "show", &format!("sync{link}")])?;
+                ensure!(shown.contains(" state UP "), "{shown}");
+            }
+            Ok(())
+        })
     }
 
     fn wire_firewall(self, node: u8, ns: &Namespace) -> Result<()> {
