@@ -11,7 +11,7 @@ use crate::conf::{Conf, Link, Mode, Transport};
 use crate::firewall::Firewall;
 use crate::netns::Namespace;
 use crate::programs::Daemon;
-use crate::wait::wait_until;
+use crate::wait::{Watched, wait_until};
 
 /// How long an interface that is set up may take to carry.
 const CARRIER_LIMIT: Duration = Duration::from_secs(10);
@@ -37,8 +37,6 @@ pub struct Setup {
     pub link: Link,
     /// How many sync links there are, one or two.
     pub n_links: u8,
-    /// Percentage of datagrams lost on the sync link, each way.
-    pub loss_percent: u8,
     /// Who moves the gateway addresses.
     pub gateway: Gateway,
     /// Clauses of the mode block, of fw1 and of fw2.
@@ -53,7 +51,6 @@ pub const TEMPLATE: Setup = Setup {
     transport: Transport::Udp,
     link: Link::V4,
     n_links: 1,
-    loss_percent: 0,
     gateway: Gateway::Shared,
     mode_clauses: ["", ""],
     general_clauses: ["", ""],
@@ -203,15 +200,7 @@ impl Setup {
             ),
         };
         ns.ip(&addresses)?;
-        ns.nft(RULES)?;
-        if self.loss_percent > 0 {
-            ns.nft(&format!(
-                "table netdev loss {{\n chain sync {{\n type filter hook ingress device sync0 priority 0;\n \
-                 numgen random mod 100 < {} drop\n }}\n}}\n",
-                self.loss_percent
-            ))?;
-        }
-        Ok(())
+        ns.nft(RULES)
     }
 }
 
@@ -226,12 +215,31 @@ impl Cluster {
         limit: Duration,
         condition: impl FnMut() -> Result<T>,
     ) -> Result<T> {
-        let watched = [self.fw1.watched()?, self.fw2.watched()?]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>();
-        wait_until(what, limit, &watched, condition)
+        wait_until(what, limit, &self.watched()?, condition)
             .with_context(|| format!("{}{}", self.fw1.log(), self.fw2.log()))
+    }
+
+    /// The daemons that we have started, to be watched while waiting.
+    ///
+    /// # Errors
+    /// When the kernel gives no handle of one.
+    pub fn watched(&self) -> Result<Vec<Watched>> {
+        let (of_fw1, of_fw2) = (self.fw1.watched()?, self.fw2.watched()?);
+        Ok(of_fw1.into_iter().chain(of_fw2).collect())
+    }
+
+    /// Loses `percent` of the packets on the first sync link from here on, each way; 0 for none.
+    ///
+    /// # Errors
+    /// When a rule cannot be made.
+    pub fn lose(&self, percent: u8) -> Result<()> {
+        let rules = format!(
+            "table netdev loss\ndelete table netdev loss\n\
+             table netdev loss {{\n chain sync {{\n type filter hook ingress device sync0 priority 0;\n \
+             numgen random mod 100 < {percent} drop\n }}\n}}\n"
+        );
+        self.fw1.ns.nft(&rules)?;
+        self.fw2.ns.nft(&rules)
     }
 
     /// Cuts fw1 off every wire at once, as its death would.

@@ -30,6 +30,7 @@ pub mod kernel;
 mod losses;
 mod netns;
 pub mod noise;
+mod parity;
 pub mod passive_ftp;
 mod programs;
 pub mod streams;
