@@ -313,5 +313,15 @@ mod tests {
         assert_eq!(channels.payload_len_max(), 1472);
         channels.follow(Channel(1));
         assert_eq!(channels.payload_len_max(), 548);
+        let smaller = LinkState {
+            payload_len_max: 300,
+            ..RUNS
+        };
+        channels.set_state(Channel(1), smaller, at(0));
+        assert_eq!(
+            channels.payload_len_max(),
+            300,
+            "the MTU of its interface changed"
+        );
     }
 }
