@@ -128,6 +128,15 @@ fn the_largest_datagram_passes_and_a_larger_one_fails_and_is_counted() {
 }
 
 #[test]
+fn a_payload_leaves_room_for_the_headers_of_its_family() {
+    // Of an MTU of 65536; UDP over IPv4 takes one byte less than it leaves.
+    for (address, len_max) in [(V4, 65_507), (V6, 65_488)] {
+        let link = loopback(address, |_| {});
+        assert_eq!(link.state().payload_len_max, len_max, "{address}");
+    }
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let taken = UdpSocket::bind((V4, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
