@@ -17,9 +17,15 @@ enum Lead {
     Random { refresh_secs: NonZeroU32, rng: Rng },
 }
 
-/// Deadlines of the living entries of a table (docs/sync-protocol.md, "ALARM").
-#[derive(Clone, Debug)]
+/// Deadlines of the living entries of a table (docs/sync-protocol.md, "ALARM"); by default, as in
+/// most modes, no entry has one.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Deadlines {
+    set: Option<Set>,
+}
+
+#[derive(Clone, Debug)]
+struct Set {
     lead: Lead,
     wheel: TimerWheel,
 }
@@ -30,33 +36,41 @@ impl Deadlines {
     /// They are spread at random, so that flows that came together are not told again together.
     pub(crate) fn of_refreshes(refresh_secs: NonZeroU32, rng: Rng) -> Self {
         let lead_max = Duration::from_secs(refresh_secs.get().into()).saturating_add(Duration::from_secs(1));
-        Self {
-            lead: Lead::Random { refresh_secs, rng },
-            wheel: TimerWheel::new(lead_max),
-        }
+        Self::of(Lead::Random { refresh_secs, rng }, lead_max)
     }
 
     /// Returns those of flows that end when nothing was heard of them for `timeout_secs` seconds.
     pub(crate) fn of_expiries(timeout_secs: NonZeroU32) -> Self {
         let lead = Duration::from_secs(timeout_secs.get().into());
+        Self::of(Lead::Fixed(lead), lead)
+    }
+
+    /// Returns those of a table in which no entry has one.
+    pub(super) const fn none() -> Self {
+        Self { set: None }
+    }
+
+    fn of(lead: Lead, lead_max: Duration) -> Self {
+        let wheel = TimerWheel::new(lead_max);
         Self {
-            lead: Lead::Fixed(lead),
-            wheel: TimerWheel::new(lead),
+            set: Some(Set { lead, wheel }),
         }
     }
 
     /// Sets the deadline of a slot anew.
     pub(super) fn arm(&mut self, slot: SlotId, now: Instant) {
-        let lead = match &mut self.lead {
-            Lead::Fixed(lead) => *lead,
-            Lead::Random { refresh_secs, rng } => refresh_lead(*refresh_secs, rng),
-        };
-        self.wheel.arm(slot, now, lead);
+        if let Some(Set { lead, wheel }) = &mut self.set {
+            let lead = match lead {
+                Lead::Fixed(lead) => *lead,
+                Lead::Random { refresh_secs, rng } => refresh_lead(*refresh_secs, rng),
+            };
+            wheel.arm(slot, now, lead);
+        }
     }
 
     /// Returns how long the entry of a slot whose deadline was set at `armed_secs` is let live.
     pub(super) fn left_secs(&self, armed_secs: u32, now_secs: u32) -> Option<u32> {
-        match &self.lead {
+        match &self.set.as_ref()?.lead {
             Lead::Fixed(lead) => {
                 let lead_secs = u32::try_from(lead.as_secs()).unwrap_or(u32::MAX);
                 Some(armed_secs.saturating_add(lead_secs).saturating_sub(now_secs))
@@ -67,44 +81,58 @@ impl Deadlines {
 
     /// Takes the deadline of a slot back.
     pub(super) fn cancel(&mut self, slot: SlotId) {
-        self.wheel.cancel(slot);
+        if let Some(set) = &mut self.set {
+            set.wheel.cancel(slot);
+        }
     }
 
     /// Takes the first slot that is due.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<SlotId> {
-        self.wheel.pop_due(now)
+        self.set.as_mut()?.wheel.pop_due(now)
     }
 
     /// Puts off what was not taken in this turn.
     pub(super) fn end_turn(&mut self, now: Instant) {
-        self.wheel.end_turn(now);
+        if let Some(set) = &mut self.set {
+            set.wheel.end_turn(now);
+        }
     }
 
     /// Returns the next deadline.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.wheel.next_deadline()
+        self.set.as_ref()?.wheel.next_deadline()
     }
 
-    /// Takes all deadlines back.
+    /// Takes all deadlines back; entries to come have theirs.
     pub(super) fn clear(&mut self) {
-        self.wheel.clear();
+        if let Some(set) = &mut self.set {
+            set.wheel.clear();
+        }
     }
 
     /// Returns the bytes that it has allocated.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.wheel.memory_bytes()
+        self.set.as_ref().map_or(0, |set| set.wheel.memory_bytes())
     }
 
-    /// Returns the number of deadlines.
+    /// Panics unless as many slots as there are living entries have a deadline, or none.
     #[cfg(debug_assertions)]
-    pub(super) const fn len(&self) -> u32 {
-        self.wheel.len()
+    pub(super) fn check_len(&self, n_live: u32) {
+        if let Some(set) = &self.set {
+            assert_eq!(set.wheel.len(), n_live, "every living entry has a deadline");
+        }
     }
 
-    /// Returns whether a slot has a deadline.
+    /// Panics unless the slot has a deadline if, and only if, its entry lives.
     #[cfg(debug_assertions)]
-    pub(super) fn is_armed(&self, slot: SlotId) -> bool {
-        self.wheel.is_armed(slot)
+    pub(super) fn check(&self, slot: SlotId, is_live: bool) {
+        if let Some(set) = &self.set {
+            assert_eq!(
+                set.wheel.is_armed(slot),
+                is_live,
+                "the living alone have deadlines"
+            );
+        }
     }
 }
 

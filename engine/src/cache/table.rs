@@ -66,7 +66,7 @@ pub struct FlowCache {
     /// Entries that are not dead.
     n_live: u32,
     /// Of every entry that is not dead, in modes that have them.
-    deadlines: Option<Deadlines>,
+    deadlines: Deadlines,
 }
 
 const OCCUPIED: &str = "the slot of a FlowId is occupied: callers forget the ids of removed flows";
@@ -95,7 +95,7 @@ impl FlowCache {
             attrs: AttrNodes::new(),
             occupied: SlotSet::new(),
             n_live: 0,
-            deadlines: None,
+            deadlines: Deadlines::none(),
         }
     }
 
@@ -178,7 +178,7 @@ impl FlowCache {
         }
         self.attrs.free(entry.attrs);
         self.occupied.remove(id.slot());
-        self.disarm(id);
+        self.deadlines.cancel(id.0);
         if entry.bookkeeping.is_live() {
             self.n_live = self.n_live.saturating_sub(1);
         }
@@ -228,43 +228,33 @@ impl FlowCache {
 
     /// Gives every flow a deadline from here on; the table must be empty.
     pub(crate) fn set_deadlines(&mut self, deadlines: Deadlines) {
-        self.deadlines = Some(deadlines);
+        self.deadlines = deadlines;
     }
 
     /// Sets the deadline of a living flow anew, in modes that have one.
     pub(crate) fn arm(&mut self, id: FlowId, now: Instant) {
-        if let Some(deadlines) = &mut self.deadlines {
-            deadlines.arm(id.0, now);
-        }
-    }
-
-    fn disarm(&mut self, id: FlowId) {
-        if let Some(deadlines) = &mut self.deadlines {
-            deadlines.cancel(id.0);
-        }
+        self.deadlines.arm(id.0, now);
     }
 
     /// Takes the first flow that is due at `now`; it has no deadline until it is armed again or removed.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<FlowId> {
-        self.deadlines.as_mut()?.pop_due(now).map(FlowId)
+        self.deadlines.pop_due(now).map(FlowId)
     }
 
     /// Puts off what is due and was not taken to the next turn.
     pub(crate) fn end_turn(&mut self, now: Instant) {
-        if let Some(deadlines) = &mut self.deadlines {
-            deadlines.end_turn(now);
-        }
+        self.deadlines.end_turn(now);
     }
 
     /// Returns the next deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.as_ref()?.next()
+        self.deadlines.next()
     }
 
     /// Returns the seconds until a flow of which nothing is heard ends, `None` if it does not.
     pub(crate) fn left_secs(&self, id: FlowId, now_secs: u32) -> Option<u32> {
         let updated_secs = self.bookkeeping(id).updated_secs;
-        self.deadlines.as_ref()?.left_secs(updated_secs, now_secs)
+        self.deadlines.left_secs(updated_secs, now_secs)
     }
 
     /// Returns the flow in the first occupied slot that is not below `slot`.
@@ -302,10 +292,8 @@ impl FlowCache {
 
     /// Removes all flows and gives their memory back.
     pub fn clear(&mut self) {
-        let mut deadlines = self.deadlines.take();
-        if let Some(deadlines) = &mut deadlines {
-            deadlines.clear();
-        }
+        let mut deadlines = core::mem::take(&mut self.deadlines);
+        deadlines.clear();
         *self = Self::with_hasher(self.len_max, self.hasher);
         self.deadlines = deadlines;
     }
@@ -319,7 +307,7 @@ impl FlowCache {
             self.addrs6.memory_bytes(),
             self.attrs.memory_bytes(),
             self.occupied.memory_bytes(),
-            self.deadlines.as_ref().map_or(0, Deadlines::memory_bytes),
+            self.deadlines.memory_bytes(),
         ]
         .into_iter()
         .fold(0, usize::saturating_add)
@@ -339,9 +327,7 @@ impl FlowCache {
             "{n_entries} flows are over the limit"
         );
         assert_eq!(u32::try_from(self.index.len()), Ok(n_entries), "index and arena");
-        if let Some(deadlines) = &self.deadlines {
-            assert_eq!(deadlines.len(), self.n_live, "every living flow has a deadline");
-        }
+        self.deadlines.check_len(self.n_live);
         let stride = (n_entries / CHECKED_MAX).saturating_add(1);
         let (mut n_checked, mut n_live, mut n_addrs6, mut n_nodes) = (0_u32, 0_u32, 0_u32, 0_u32);
         let mut next = self.first_from(0);
@@ -353,7 +339,7 @@ impl FlowCache {
                 Some(id),
                 "the index finds the entry"
             );
-            self.check_deadline(id);
+            self.deadlines.check(id.0, entry.bookkeeping.is_live());
             n_checked = n_checked.saturating_add(1);
             n_live = n_live.saturating_add(u32::from(entry.bookkeeping.is_live()));
             n_addrs6 = n_addrs6.saturating_add(u32::from(matches!(entry.addrs, PackedAddrs::V6(_))));
@@ -385,18 +371,6 @@ impl FlowCache {
         Attr::for_each(news, |attr| attrs.set(list, attr));
     }
 
-    #[cfg(debug_assertions)]
-    fn check_deadline(&self, id: FlowId) {
-        if let Some(deadlines) = &self.deadlines {
-            let is_live = self.bookkeeping(id).is_live();
-            assert_eq!(
-                deadlines.is_armed(id.0),
-                is_live,
-                "the living alone have deadlines"
-            );
-        }
-    }
-
     fn set_liveness(&mut self, id: FlowId, liveness: Liveness) {
         let bookkeeping = self.bookkeeping_mut(id);
         let was_live = bookkeeping.is_live();
@@ -404,7 +378,7 @@ impl FlowCache {
         match (was_live, bookkeeping.is_live()) {
             (true, false) => {
                 self.n_live = self.n_live.saturating_sub(1);
-                self.disarm(id);
+                self.deadlines.cancel(id.0);
             }
             (false, true) => self.n_live = self.n_live.saturating_add(1),
             (true, true) | (false, false) => {}

@@ -142,7 +142,7 @@ pub struct ExpectTable {
     /// The slots of `entries` in use, for walks.
     occupied: SlotSet,
     /// Of every entry that is not dead, in modes that have them.
-    deadlines: Option<Deadlines>,
+    deadlines: Deadlines,
 }
 
 const OCCUPIED: &str = "the slot of an ExpectId is occupied: callers forget the ids of removed expectations";
@@ -162,7 +162,7 @@ impl ExpectTable {
             of_masters: BTreeSet::new(),
             entries: Arena::new(),
             occupied: SlotSet::new(),
-            deadlines: None,
+            deadlines: Deadlines::none(),
         }
     }
 
@@ -231,7 +231,7 @@ impl ExpectTable {
         self.of_masters.remove(&self.place_of(&key, id.0));
         self.entries.remove(id.0);
         self.occupied.remove(id.slot());
-        self.disarm(id);
+        self.deadlines.cancel(id.0);
     }
 
     /// Returns the expectation.
@@ -264,43 +264,33 @@ impl ExpectTable {
 
     /// Gives every expectation a deadline from here on; the table must be empty.
     pub(crate) fn set_deadlines(&mut self, deadlines: Deadlines) {
-        self.deadlines = Some(deadlines);
+        self.deadlines = deadlines;
     }
 
     /// Sets the deadline of a living expectation anew, in modes that have one.
     pub(crate) fn arm(&mut self, id: ExpectId, now: Instant) {
-        if let Some(deadlines) = &mut self.deadlines {
-            deadlines.arm(id.0, now);
-        }
-    }
-
-    fn disarm(&mut self, id: ExpectId) {
-        if let Some(deadlines) = &mut self.deadlines {
-            deadlines.cancel(id.0);
-        }
+        self.deadlines.arm(id.0, now);
     }
 
     /// Takes the first expectation that is due at `now`; it has no deadline until it is armed again or removed.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<ExpectId> {
-        self.deadlines.as_mut()?.pop_due(now).map(ExpectId)
+        self.deadlines.pop_due(now).map(ExpectId)
     }
 
     /// Puts off what is due and was not taken to the next turn.
     pub(crate) fn end_turn(&mut self, now: Instant) {
-        if let Some(deadlines) = &mut self.deadlines {
-            deadlines.end_turn(now);
-        }
+        self.deadlines.end_turn(now);
     }
 
     /// Returns the next deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.as_ref()?.next()
+        self.deadlines.next()
     }
 
     /// Returns the seconds until an expectation of which nothing is heard ends, `None` if it does not.
     pub(crate) fn left_secs(&self, id: ExpectId, now_secs: u32) -> Option<u32> {
         let updated_secs = self.bookkeeping(id).updated_secs;
-        self.deadlines.as_ref()?.left_secs(updated_secs, now_secs)
+        self.deadlines.left_secs(updated_secs, now_secs)
     }
 
     /// Returns the expectation in the first occupied slot that is not below `slot`.
@@ -335,10 +325,8 @@ impl ExpectTable {
 
     /// Removes all expectations and gives their memory back.
     pub fn clear(&mut self) {
-        let mut deadlines = self.deadlines.take();
-        if let Some(deadlines) = &mut deadlines {
-            deadlines.clear();
-        }
+        let mut deadlines = core::mem::take(&mut self.deadlines);
+        deadlines.clear();
         *self = Self::with_hasher(self.len_max, self.hasher);
         self.deadlines = deadlines;
     }
@@ -351,36 +339,18 @@ impl ExpectTable {
     pub fn check_invariants(&self) {
         const CHECKED_MAX: u32 = 256;
         assert_eq!(u32::try_from(self.index.len()), Ok(self.len()), "index and arena");
-        if let Some(deadlines) = &self.deadlines {
-            assert_eq!(
-                deadlines.len(),
-                self.live_len(),
-                "every living expectation has a deadline"
-            );
-        }
+        self.deadlines.check_len(self.live_len());
         let stride = (self.len() / CHECKED_MAX).saturating_add(1);
         let mut next = self.first_from(0);
         while let Some(id) = next {
             next = self.first_from(id.slot().saturating_add(stride));
             let entry = self.entry(id);
             assert_eq!(self.find(&entry.key), Some(id), "the index finds the entry");
-            self.check_deadline(id);
+            self.deadlines.check(id.0, entry.bookkeeping.is_live());
             assert_eq!(
                 self.of_masters.contains(&self.place_of(&entry.key, id.0)),
                 entry.bookkeeping.is_live(),
                 "the living are found by their master"
-            );
-        }
-    }
-
-    #[cfg(debug_assertions)]
-    fn check_deadline(&self, id: ExpectId) {
-        if let Some(deadlines) = &self.deadlines {
-            let is_live = self.bookkeeping(id).is_live();
-            assert_eq!(
-                deadlines.is_armed(id.0),
-                is_live,
-                "the living alone have deadlines"
             );
         }
     }
@@ -393,7 +363,7 @@ impl ExpectTable {
             self.of_masters.insert(place);
         } else {
             self.of_masters.remove(&place);
-            self.disarm(id);
+            self.deadlines.cancel(id.0);
         }
     }
 
