@@ -13,7 +13,7 @@
 //! place, so that its counters and expectations survive.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -70,8 +70,8 @@ pub(crate) struct Commit {
     failed: u64,
     /// Flows that the kernel took and the internal cache had no room for.
     unfiled: u64,
-    /// Failures of this commit by error; the first of each is reported.
-    errors: BTreeMap<Errno, u64>,
+    /// Errors of which a failure of this commit was reported; further ones are only counted.
+    reported: BTreeSet<Errno>,
 }
 
 /// What a commit reads and writes beside its own state.
@@ -106,7 +106,7 @@ impl Commit {
             committed: 0,
             failed: 0,
             unfiled: 0,
-            errors: BTreeMap::new(),
+            reported: BTreeSet::new(),
         }
     }
 
@@ -329,10 +329,8 @@ impl Commit {
 
     /// Counts an error, and reports its first flow in this commit.
     fn report(&mut self, errno: Errno, operation: &'static str, flow: &Flow, cx: &mut Context<'_>) {
-        let n_failures = self.errors.entry(errno).or_default();
-        *n_failures = n_failures.saturating_add(1);
         cx.stats.count_errno(errno);
-        if *n_failures == 1 {
+        if self.reported.insert(errno) {
             cx.out.report(Report::CommitFailed {
                 operation,
                 errno,

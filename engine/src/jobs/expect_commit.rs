@@ -8,7 +8,7 @@
 //! an update behind the creation, in the same batch.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::cache::{ExpectChange, ExpectId, ExpectKey, ExternalCache, InternalCache};
@@ -43,8 +43,8 @@ pub(crate) struct ExpectCommit {
     stage: Stage,
     committed: u64,
     failed: u64,
-    /// Failures of this commit by error; the first of each is reported.
-    errors: BTreeMap<Errno, u64>,
+    /// Errors of which a failure of this commit was reported; further ones are only counted.
+    reported: BTreeSet<Errno>,
 }
 
 /// What it reads and writes beside its own state.
@@ -68,7 +68,7 @@ impl ExpectCommit {
             stage: Stage::Create,
             committed: 0,
             failed: 0,
-            errors: BTreeMap::new(),
+            reported: BTreeSet::new(),
         }
     }
 
@@ -141,9 +141,7 @@ impl ExpectCommit {
         self.failed = self.failed.saturating_add(1);
         cx.stats.expectations_failed = cx.stats.expectations_failed.saturating_add(1);
         cx.stats.count_errno(errno);
-        let n_failures = self.errors.entry(errno).or_default();
-        *n_failures = n_failures.saturating_add(1);
-        if *n_failures == 1 {
+        if self.reported.insert(errno) {
             cx.out.report(Report::CommitExpectationFailed {
                 operation: "create",
                 errno,
