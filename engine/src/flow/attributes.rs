@@ -101,6 +101,15 @@ impl Nat {
     }
 }
 
+/// From what the kernel may choose a translation (`CTA_NAT_SRC`, `CTA_NAT_DST`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct NatRange {
+    /// First and last address, both of one family.
+    pub addrs: Option<(IpAddr, IpAddr)>,
+    /// First and last port.
+    pub ports: Option<(u16, u16)>,
+}
+
 fn ipv4(addr: Option<IpAddr>) -> Option<Ipv4Addr> {
     match addr {
         Some(IpAddr::V4(addr)) => Some(addr),

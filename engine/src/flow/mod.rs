@@ -11,6 +11,7 @@ mod attributes;
 mod expectation;
 pub mod parse;
 mod protocol;
+pub mod query;
 mod render;
 mod status;
 pub mod text;
@@ -18,7 +19,8 @@ mod tuple;
 pub mod xml;
 
 pub use attributes::{
-    Counters, Direction, HelperName, HelperNameTooLong, Labels, Nat, SeqAdj, SeqAdjPair, Synproxy, Timestamps,
+    Counters, Direction, HelperName, HelperNameTooLong, Labels, Nat, NatRange, SeqAdj, SeqAdjPair, Synproxy,
+    Timestamps,
 };
 pub use expectation::{ExpectFlags, ExpectNat, Expectation, FunctionName, FunctionNameTooLong};
 pub use protocol::{DccpRole, DccpState, ProtoState, SctpState, Tcp, TcpFlags, TcpState};
