@@ -1,5 +1,3 @@
 //! Shows and edits the kernel's connection-tracking table.
 
-pub mod command;
-
 fn main() {}
