@@ -74,6 +74,18 @@ impl UnixTime {
         Self(self.0.saturating_add(micros))
     }
 
+    /// Returns the microseconds since the last whole second.
+    #[must_use]
+    pub fn subsec_micros(self) -> u32 {
+        u32::try_from(self.0 % 1_000_000).unwrap_or_default()
+    }
+
+    /// Returns the microseconds since 1970.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
     /// Returns the whole seconds since 1970.
     #[must_use]
     pub const fn whole_secs(self) -> u64 {

@@ -1,9 +1,9 @@
 //! Lines that the stock programs printed of real flows are read whole: printed again they are the same.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use engine::flow::parse::{self, Event};
+use engine::flow::parse;
 use engine::flow::text::{FlowLine, Timeout};
-use engine::flow::{Flow, Timestamps};
+use engine::flow::{Event, Flow, Timestamps};
 use engine::time::UnixTime;
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use engine::flow::Labels;
+use engine::flow::{LabelNames, Labels};
 
 /// Which name a bit has.
 ///
@@ -66,6 +66,12 @@ impl LabelMap {
         let is_set = move |bit: u16| labels.0.checked_shr(bit.into()).is_some_and(|bits| bits & 1 == 1);
         let names = self.names.iter().filter(move |(bit, _)| is_set(*bit));
         names.map(|(_, name)| name.as_str())
+    }
+}
+
+impl LabelNames for LabelMap {
+    fn name(&self, label: u8) -> Option<&str> {
+        Self::name(self, label.into())
     }
 }
 

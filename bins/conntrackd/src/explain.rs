@@ -5,8 +5,8 @@
 
 use conf_grammar::{Config, FilterPlace, FilterSet, Network, Running, Span, Spanned, SyncConfig};
 use engine::filter::{Filter, Finding, Policy, SetName, Step, Verdict};
-use engine::flow::parse::{Event, FlowText};
-use engine::flow::{Flow, ProtoState, Protocol, TcpState};
+use engine::flow::parse::FlowText;
+use engine::flow::{Event, Flow, ProtoState, Protocol, TcpState};
 
 use crate::translate::filter::filter;
 

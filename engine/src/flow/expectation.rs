@@ -16,6 +16,18 @@ impl ExpectFlags {
     pub const INACTIVE: Self = Self(0x2);
     /// Made by a helper in user space.
     pub const USERSPACE: Self = Self(0x4);
+
+    /// Returns the names of the flags that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            (Self::PERMANENT, "PERMANENT"),
+            (Self::INACTIVE, "INACTIVE"),
+            (Self::USERSPACE, "USERSPACE"),
+        ]
+        .into_iter()
+        .filter(move |(flag, _)| self.0 & flag.0 != 0)
+        .map(|(_, name)| name)
+    }
 }
 
 /// Translation that an expected flow will get.

@@ -8,11 +8,13 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod attributes;
+mod details;
 mod expectation;
 pub mod parse;
 mod protocol;
 pub mod query;
 mod render;
+pub mod save;
 mod status;
 pub mod text;
 mod tuple;
@@ -22,6 +24,7 @@ pub use attributes::{
     Counters, Direction, HelperName, HelperNameTooLong, Labels, Nat, NatRange, SeqAdj, SeqAdjPair, Synproxy,
     Timestamps,
 };
+pub use details::{CivilTime, Event, LabelNames, LocalTime, Requester};
 pub use expectation::{ExpectFlags, ExpectNat, Expectation, FunctionName, FunctionNameTooLong};
 pub use protocol::{DccpRole, DccpState, ProtoState, SctpState, Tcp, TcpFlags, TcpState};
 pub use status::Status;

@@ -22,7 +22,7 @@ use side::{Side, once};
 use words::{Form, Token, Words};
 
 use super::text::Tail;
-use super::{Addrs, Flow, HelperName, L4Key, Protocol, Status, Tuple};
+use super::{Addrs, Event, Flow, HelperName, L4Key, Protocol, Status, Tuple};
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,17 +71,6 @@ impl Notes<'_> {
         port_id: None,
         program: None,
     };
-}
-
-/// What an event says of its flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// It began.
-    New,
-    /// It changed.
-    Update,
-    /// It ended.
-    Destroy,
 }
 
 /// Reads one line; blanks around it, such as its end, do not matter.

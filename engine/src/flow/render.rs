@@ -10,7 +10,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::{Timestamps, Tuple};
 use crate::time::UnixTime;
 
-const NANOS_PER_SEC: u64 = 1_000_000_000;
+/// Nanoseconds of a second.
+pub(super) const NANOS_PER_SEC: u64 = 1_000_000_000;
 
 /// Whether the timeout of an entry is printed: caches do not show it, logs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,18 @@ impl Timeout {
     }
 }
 
+/// A sink of text that can take short ASCII words of a fixed room.
+pub(super) trait Sink: fmt::Write {
+    /// Writes the first `len` bytes of `word`, which is ASCII.
+    #[inline]
+    fn ascii<const ROOM: usize>(&mut self, word: [u8; ROOM], len: usize) -> fmt::Result {
+        let text = word.get(..len).and_then(|text| str::from_utf8(text).ok());
+        self.write_str(text.unwrap_or_default())
+    }
+}
+
+impl Sink for fmt::Formatter<'_> {}
+
 /// Bytes as a sink of text.
 struct Bytes<'a>(&'a mut Vec<u8>);
 
@@ -42,10 +55,21 @@ impl fmt::Write for Bytes<'_> {
     }
 }
 
+impl Sink for Bytes<'_> {
+    /// Copies the whole room and takes the surplus back: a copy of known length is a few instructions.
+    #[inline]
+    fn ascii<const ROOM: usize>(&mut self, word: [u8; ROOM], len: usize) -> fmt::Result {
+        let surplus = ROOM.saturating_sub(len);
+        self.0.extend_from_slice(&word);
+        self.0.truncate(self.0.len().saturating_sub(surplus));
+        Ok(())
+    }
+}
+
 /// Something that can be written to any sink of text.
 pub(super) trait Render {
     /// Writes it.
-    fn render(&self, out: &mut impl fmt::Write) -> fmt::Result;
+    fn render(&self, out: &mut impl Sink) -> fmt::Result;
 
     /// Appends it to `out`.
     fn append_to(&self, out: &mut Vec<u8>) {
@@ -54,56 +78,196 @@ pub(super) trait Render {
 }
 
 /// Writes `number` in decimal.
-pub(super) fn decimal(out: &mut impl fmt::Write, number: impl Into<u64>) -> fmt::Result {
-    let mut left = number.into();
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    for digit in digits.iter_mut().rev() {
-        let [lowest, ..] = (left % 10).to_le_bytes();
-        *digit = b'0' | lowest;
-        start = start.saturating_sub(1);
-        left /= 10;
-        if left == 0 {
-            break;
-        }
+#[inline]
+pub(super) fn decimal(out: &mut impl Sink, number: impl Into<u64>) -> fmt::Result {
+    let number = number.into();
+    match u32::try_from(number) {
+        Ok(number) if number < EIGHT_DIGITS => leading(out, number),
+        Ok(_) | Err(_) => long_decimal(out, number),
     }
-    let text = digits.get(start..).and_then(|text| str::from_utf8(text).ok());
-    out.write_str(text.unwrap_or_default())
+}
+
+/// The first number that has more than eight digits.
+const EIGHT_DIGITS: u32 = 100_000_000;
+
+/// Writes a number of more than eight digits.
+fn long_decimal(out: &mut impl Sink, number: u64) -> fmt::Result {
+    const LIMIT: u64 = EIGHT_DIGITS as u64;
+    let [a, b, c, d, ..] = (number % LIMIT).to_le_bytes();
+    decimal(out, number / LIMIT)?;
+    out.ascii(eight_digits(u32::from_le_bytes([a, b, c, d])).to_le_bytes(), 8)
+}
+
+/// Writes a number of at most eight digits without leading zeros.
+#[inline]
+fn leading(out: &mut impl Sink, number: u32) -> fmt::Result {
+    let digits = eight_digits(number);
+    // The last digit is written even if it is 0.
+    let zeros = ((digits ^ ZEROS).trailing_zeros() / 8).min(7);
+    let word = digits.wrapping_shr(zeros.wrapping_mul(8)).to_le_bytes();
+    let len = 7_u8.abs_diff(u8::try_from(zeros).unwrap_or_default());
+    out.ascii(word, usize::from(len).saturating_add(1))
+}
+
+/// Eight times the digit 0.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// Returns the digits of a number below 100,000,000 as characters, the first in the lowest byte.
+///
+/// All lanes of a word are divided at once: by 10,000, by 100 and by 10. The quotients of the last two
+/// are multiplications by the rounded inverse, exact for the numbers that a lane can hold.
+#[inline]
+fn eight_digits(number: u32) -> u64 {
+    let fours = u64::from(number / 10_000) | u64::from(number % 10_000).wrapping_shl(32);
+    let hundreds = fours.wrapping_mul(10_486).wrapping_shr(20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | fours.wrapping_sub(hundreds.wrapping_mul(100)).wrapping_shl(16);
+    let tens = twos.wrapping_mul(103).wrapping_shr(10) & 0x000f_000f_000f_000f;
+    let ones = tens | twos.wrapping_sub(tens.wrapping_mul(10)).wrapping_shl(8);
+    ones | ZEROS
+}
+
+/// Writes the last `width` digits of `number`, at most eight, zeros in front where it has fewer.
+pub(super) fn padded(out: &mut impl Sink, number: u32, width: u8) -> fmt::Result {
+    let above = 8_u8.saturating_sub(width);
+    let digits = eight_digits(number % EIGHT_DIGITS).wrapping_shr(u32::from(above).wrapping_mul(8));
+    out.ascii(digits.to_le_bytes(), usize::from(width))
 }
 
 /// Writes `prefix` and `number` in decimal.
-pub(super) fn field(out: &mut impl fmt::Write, prefix: &str, number: impl Into<u64>) -> fmt::Result {
+#[inline]
+pub(super) fn field(out: &mut impl Sink, prefix: &str, number: impl Into<u64>) -> fmt::Result {
     out.write_str(prefix)?;
     decimal(out, number)
 }
 
+/// Writes `prefix`, `0x` and `number` in hexadecimal without leading zeros.
+pub(super) fn hex_field(out: &mut impl Sink, prefix: &str, number: u16) -> fmt::Result {
+    out.write_str(prefix)?;
+    out.write_str("0x")?;
+    hex(out, number)
+}
+
+/// Writes `number` in hexadecimal without leading zeros.
+#[inline]
+pub(super) fn hex(out: &mut impl Sink, number: u16) -> fmt::Result {
+    let zeros = (number.leading_zeros() / 4).min(3);
+    let [a, b] = number.wrapping_shl(zeros.wrapping_mul(4)).to_be_bytes();
+    let word = [a >> 4, a & 0xf, b >> 4, b & 0xf].map(hex_digit);
+    let len = 4_u8.saturating_sub(u8::try_from(zeros).unwrap_or_default());
+    out.ascii(word, usize::from(len))
+}
+
+const fn hex_digit(nibble: u8) -> u8 {
+    match nibble {
+        0..=9 => b'0' | nibble,
+        _ => nibble.wrapping_add(b'a' - 10),
+    }
+}
+
 /// Writes an address as `inet_ntop` does.
-pub(super) fn address(out: &mut impl fmt::Write, address: IpAddr) -> fmt::Result {
+#[inline]
+pub(super) fn address(out: &mut impl Sink, address: IpAddr) -> fmt::Result {
     match address {
         IpAddr::V4(address) => ipv4(out, address),
         IpAddr::V6(address) => ipv6(out, address),
     }
 }
 
-fn ipv4(out: &mut impl fmt::Write, address: Ipv4Addr) -> fmt::Result {
+/// Every octet in decimal with a dot behind it, and the length without the dot.
+const OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([b'.'; 4], 1); 256];
+    let mut n = 0_u8;
+    loop {
+        let (hundreds, tens, ones) = (b'0' + n / 100, b'0' + n / 10 % 10, b'0' + n % 10);
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "an octet is below 256; constants know no `get`"
+        )]
+        {
+            octets[n as usize] = match n {
+                0..=9 => ([ones, b'.', b'.', b'.'], 1),
+                10..=99 => ([tens, ones, b'.', b'.'], 2),
+                100..=255 => ([hundreds, tens, ones, b'.'], 3),
+            };
+        }
+        let Some(next) = n.checked_add(1) else {
+            break octets;
+        };
+        n = next;
+    }
+};
+
+#[inline]
+fn ipv4(out: &mut impl Sink, address: Ipv4Addr) -> fmt::Result {
     let [a, b, c, d] = address.octets();
-    decimal(out, a)?;
-    field(out, ".", b)?;
-    field(out, ".", c)?;
-    field(out, ".", d)
+    for octet in [a, b, c] {
+        let (word, len) = octet_word(octet);
+        out.ascii(word, len.saturating_add(1))?;
+    }
+    let (word, len) = octet_word(d);
+    out.ascii(word, len)
+}
+
+#[inline]
+fn octet_word(octet: u8) -> ([u8; 4], usize) {
+    let (word, len) = OCTETS.get(usize::from(octet)).copied().unwrap_or_default();
+    (word, usize::from(len))
 }
 
 /// RFC 5952, except that `::a.b.c.d` keeps its dots: the library function still prints them.
-fn ipv6(out: &mut impl fmt::Write, address: Ipv6Addr) -> fmt::Result {
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
-            let [a, b] = high.to_be_bytes();
-            let [c, d] = low.to_be_bytes();
-            out.write_str("::")?;
-            ipv4(out, Ipv4Addr::new(a, b, c, d))
+fn ipv6(out: &mut impl Sink, address: Ipv6Addr) -> fmt::Result {
+    let segments = address.segments();
+    match segments {
+        [0, 0, 0, 0, 0, 0xffff, ..] => {
+            out.write_str("::ffff:")?;
+            return ipv4(out, last_four(address));
         }
-        _ => write!(out, "{address}"),
+        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
+            out.write_str("::")?;
+            return ipv4(out, last_four(address));
+        }
+        _ => {}
     }
+    let (start, len) = longest_zeros(segments);
+    let mut separator = "";
+    let mut segments = segments.into_iter().enumerate();
+    while let Some((n, segment)) = segments.next() {
+        if n == start && len > 1 {
+            out.write_str("::")?;
+            separator = "";
+            // The run is passed over, its first segment is this one.
+            if let Some(rest) = len.checked_sub(2) {
+                segments.nth(rest);
+            }
+            continue;
+        }
+        out.write_str(separator)?;
+        hex(out, segment)?;
+        separator = ":";
+    }
+    Ok(())
+}
+
+fn last_four(address: Ipv6Addr) -> Ipv4Addr {
+    let [.., a, b, c, d] = address.octets();
+    Ipv4Addr::new(a, b, c, d)
+}
+
+/// Returns where the first longest run of zeros begins, and its length.
+fn longest_zeros(segments: [u16; 8]) -> (usize, usize) {
+    let (mut best, mut run) = ((0, 0), (0, 0));
+    for (n, segment) in segments.into_iter().enumerate() {
+        let (start, len) = run;
+        run = match (segment, len) {
+            (0, 0) => (n, 1),
+            (0, len) => (start, usize::saturating_add(len, 1)),
+            _ => (0, 0),
+        };
+        if run.1 > best.1 {
+            best = run;
+        }
+    }
+    best
 }
 
 /// Returns the ports of a tuple whose protocol has some; a peer may leave them out, which reads as 0.
@@ -112,7 +276,8 @@ pub(super) fn ports_or_zero(tuple: &Tuple) -> (u16, u16) {
 }
 
 /// Returns the seconds from the start to the end of a flow, or to `now` while it lives.
-pub(super) fn delta_secs(timestamps: Timestamps, now: UnixTime) -> u64 {
+#[must_use]
+pub fn age_secs(timestamps: Timestamps, now: UnixTime) -> u64 {
     match timestamps.stop_nanos {
         Some(stop_nanos) => stop_nanos.saturating_sub(timestamps.start_nanos) / NANOS_PER_SEC,
         None => now
@@ -125,11 +290,76 @@ pub(super) fn delta_secs(timestamps: Timestamps, now: UnixTime) -> u64 {
 mod tests {
     use alloc::string::{String, ToString};
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    impl Sink for String {}
+
+    fn printed(
+        render: impl Fn(&mut String) -> fmt::Result,
+        render_bytes: impl Fn(&mut Bytes<'_>) -> fmt::Result,
+    ) -> String {
+        let mut text = String::new();
+        render(&mut text).unwrap();
+        let mut bytes = Vec::new();
+        render_bytes(&mut Bytes(&mut bytes)).unwrap();
+        assert_eq!(bytes, text.as_bytes(), "both sinks get the same");
+        text
+    }
+
+    proptest! {
+        #[test]
+        fn any_decimal_equals_that_of_the_standard_library(number: u64, shift in 0_u32..64) {
+            let number = number >> shift;
+            let text = printed(|out| decimal(out, number), |out| decimal(out, number));
+            prop_assert_eq!(text, number.to_string());
+        }
+
+        #[test]
+        fn any_ipv4_address_equals_that_of_the_standard_library(given: Ipv4Addr) {
+            let text = printed(|out| ipv4(out, given), |out| ipv4(out, given));
+            prop_assert_eq!(text, given.to_string());
+        }
+
+        #[test]
+        fn any_ipv6_address_equals_that_of_the_standard_library(segments: [u16; 8], zeros: u8) {
+            let mut segments = segments;
+            for (n, segment) in segments.iter_mut().enumerate() {
+                if zeros & (1 << n) != 0 {
+                    *segment = 0;
+                }
+            }
+            let given = Ipv6Addr::from(segments);
+            prop_assume!(zeros & 0x3f != 0x3f || zeros & 0x40 != 0);
+            let text = printed(|out| ipv6(out, given), |out| ipv6(out, given));
+            prop_assert_eq!(text, given.to_string());
+        }
+    }
+
+    #[test]
+    fn every_hexadecimal_number_equals_that_of_the_standard_library() {
+        for number in 0..=u16::MAX {
+            let text = printed(|out| hex(out, number), |out| hex(out, number));
+            assert_eq!(text, alloc::format!("{number:x}"));
+        }
+    }
 
     #[test]
     fn decimals_equal_those_of_the_standard_library() {
-        for number in [0, 7, 10, 99, 100, 65_535, u64::from(u32::MAX), u64::MAX] {
+        for number in [
+            0,
+            7,
+            10,
+            99,
+            100,
+            65_535,
+            99_999_999,
+            100_000_000,
+            u64::from(u32::MAX),
+            10_000_000_000_000_000,
+            u64::MAX,
+        ] {
             let mut text = String::new();
             decimal(&mut text, number).unwrap();
             assert_eq!(text, number.to_string());
@@ -164,12 +394,12 @@ mod tests {
             stop_nanos: Some(7 * NANOS_PER_SEC),
             ..lives
         };
-        assert_eq!(delta_secs(lives, UnixTime::from_secs(9)), 4);
+        assert_eq!(age_secs(lives, UnixTime::from_secs(9)), 4);
         assert_eq!(
-            delta_secs(lives, UnixTime::from_secs(1)),
+            age_secs(lives, UnixTime::from_secs(1)),
             0,
             "a clock that was set back makes no age"
         );
-        assert_eq!(delta_secs(dead, UnixTime::from_secs(9)), 1);
+        assert_eq!(age_secs(dead, UnixTime::from_secs(9)), 1);
     }
 }

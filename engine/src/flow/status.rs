@@ -43,6 +43,29 @@ impl Status {
     pub const fn contains(self, bits: Self) -> bool {
         self.0 & bits.0 == bits.0
     }
+
+    /// Returns the names of the bits that are set and have one, in the order of the bits.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            (Self::EXPECTED, "EXPECTED"),
+            (Self::SEEN_REPLY, "SEEN_REPLY"),
+            (Self::ASSURED, "ASSURED"),
+            (Self::CONFIRMED, "CONFIRMED"),
+            (Self::SRC_NAT, "SRC_NAT"),
+            (Self::DST_NAT, "DST_NAT"),
+            (Self::SEQ_ADJUST, "SEQ_ADJUST"),
+            (Self::SRC_NAT_DONE, "SRC_NAT_DONE"),
+            (Self::DST_NAT_DONE, "DST_NAT_DONE"),
+            (Self::DYING, "DYING"),
+            (Self::FIXED_TIMEOUT, "FIXED_TIMEOUT"),
+            (Self::HELPER, "HELPER"),
+            (Self::OFFLOAD, "OFFLOAD"),
+            (Self::HW_OFFLOAD, "HW_OFFLOAD"),
+        ]
+        .into_iter()
+        .filter(move |(bit, _)| self.contains(*bit))
+        .map(|(_, name)| name)
+    }
 }
 
 impl BitOr for Status {

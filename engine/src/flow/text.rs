@@ -1,12 +1,15 @@
-//! Entries as lines of text, as `conntrackd -i` and `-e` print them.
+//! Entries as lines of text, as `conntrackd -i` and `-e` print them, and with more words as `conntrack` does.
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::attributes::write_lossy;
-pub use super::render::Timeout;
-use super::render::{Render, address, decimal, delta_secs, field, ports_or_zero};
-use super::{Counters, ExpectFlags, Expectation, Flow, L4Key, ProtoState, Protocol, Status, Tuple};
+use super::render::{NANOS_PER_SEC, Render, Sink, address, decimal, field, hex_field, padded, ports_or_zero};
+pub use super::render::{Timeout, age_secs};
+use super::{
+    Counters, Event, ExpectFlags, Expectation, Family, Flow, L4Key, LabelNames, LocalTime, ProtoState,
+    Protocol, Requester, Status, Tuple,
+};
 use crate::time::UnixTime;
 
 /// A flow as one line, without its end.
@@ -34,11 +37,72 @@ impl fmt::Display for FlowLine<'_> {
 }
 
 impl Render for FlowLine<'_> {
-    fn render(&self, out: &mut impl fmt::Write) -> fmt::Result {
-        let flow = self.flow;
+    fn render(&self, out: &mut impl Sink) -> fmt::Result {
+        self.with(&Details::NONE).render(out)
+    }
+}
+
+impl<'a> FlowLine<'a> {
+    /// Returns the line with more words.
+    #[must_use]
+    pub const fn with(self, details: &'a Details<'a>) -> DetailedLine<'a> {
+        DetailedLine { line: self, details }
+    }
+}
+
+/// What a line says of a flow only when asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Details<'a> {
+    /// The family, before the protocol.
+    pub family: bool,
+    /// The kernel's identifier.
+    pub id: bool,
+    /// When the flow began and ended, in this time zone.
+    pub times: Option<&'a dyn LocalTime>,
+    /// Those of its labels that have a name here.
+    pub labels: Option<&'a dyn LabelNames>,
+}
+
+impl Details<'_> {
+    /// Nothing more.
+    pub const NONE: Self = Self {
+        family: false,
+        id: false,
+        times: None,
+        labels: None,
+    };
+}
+
+/// A flow as one line with more words, without its end.
+#[derive(Clone, Copy, Debug)]
+pub struct DetailedLine<'a> {
+    line: FlowLine<'a>,
+    details: &'a Details<'a>,
+}
+
+impl DetailedLine<'_> {
+    /// Appends the line to `out`, as [`fmt::Display`] prints it but faster.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        self.append_to(out);
+    }
+}
+
+impl fmt::Display for DetailedLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.render(f)
+    }
+}
+
+impl Render for DetailedLine<'_> {
+    fn render(&self, out: &mut impl Sink) -> fmt::Result {
+        let Self { line, details } = self;
+        let flow = line.flow;
         let status = flow.status.unwrap_or_default();
+        if details.family {
+            family(out, flow.orig.addrs.family())?;
+        }
         protocol(out, flow.orig.proto)?;
-        if let Some(secs) = self.timeout.of(flow.timeout_secs) {
+        if let Some(secs) = line.timeout.of(flow.timeout_secs) {
             field(out, " ", secs)?;
         }
         if let Some(name) = flow.proto.state_name() {
@@ -58,7 +122,71 @@ impl Render for FlowLine<'_> {
         if let Some(flag) = life_flag(status) {
             out.write_str(flag)?;
         }
-        attributes(out, flow, self.now)
+        attributes(out, line, details)
+    }
+}
+
+/// What stands before the line of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// When it happened, in brackets and with a tab behind.
+    pub stamp: Option<UnixTime>,
+    /// What happened.
+    pub event: Option<Event>,
+}
+
+impl Prefix {
+    /// Appends the prefix to `out`, as [`fmt::Display`] prints it but faster.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        self.append_to(out);
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.render(f)
+    }
+}
+
+impl Render for Prefix {
+    fn render(&self, out: &mut impl Sink) -> fmt::Result {
+        if let Some(stamp) = self.stamp {
+            field(out, "[", stamp.whole_secs())?;
+            out.write_str(".")?;
+            padded(out, stamp.subsec_micros(), 6)?;
+            out.write_str("]\t")?;
+        }
+        match self.event {
+            Some(event) => out.write_str(event.mark()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Requester<'_> {
+    /// Appends to `out` what follows the line of an event that this process caused, as [`fmt::Display`]
+    /// prints it.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        self.append_to(out);
+    }
+}
+
+impl fmt::Display for Requester<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.render(f)
+    }
+}
+
+impl Render for Requester<'_> {
+    fn render(&self, out: &mut impl Sink) -> fmt::Result {
+        field(out, " [USERSPACE] portid=", self.port_id)?;
+        match self.program {
+            Some(program) => {
+                out.write_str(" progname=")?;
+                out.write_str(program)
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -85,7 +213,7 @@ impl fmt::Display for Tail {
 }
 
 impl Render for Tail {
-    fn render(&self, out: &mut impl fmt::Write) -> fmt::Result {
+    fn render(&self, out: &mut impl Sink) -> fmt::Result {
         if let Some(secs) = self.expires_in_secs {
             field(out, " [expires in ", secs)?;
             out.write_str("s]")?;
@@ -118,7 +246,7 @@ impl fmt::Display for ExpectationLine<'_> {
 }
 
 impl Render for ExpectationLine<'_> {
-    fn render(&self, out: &mut impl fmt::Write) -> fmt::Result {
+    fn render(&self, out: &mut impl Sink) -> fmt::Result {
         let expectation = self.expectation;
         // The mask tells nothing of a protocol; its bits are for that of the expected flow.
         let mask = Tuple {
@@ -148,8 +276,16 @@ impl Render for ExpectationLine<'_> {
     }
 }
 
+/// Writes the name in eight columns, a blank, the number and a blank.
+fn family(out: &mut impl Sink, family: Family) -> fmt::Result {
+    out.write_str(match family {
+        Family::Ipv4 => "ipv4     2 ",
+        Family::Ipv6 => "ipv6     10 ",
+    })
+}
+
 /// Writes the name in eight columns, a blank and the number.
-fn protocol(out: &mut impl fmt::Write, protocol: Protocol) -> fmt::Result {
+fn protocol(out: &mut impl Sink, protocol: Protocol) -> fmt::Result {
     const BLANKS: &str = "        ";
     let name = protocol.name();
     out.write_str(name)?;
@@ -158,7 +294,7 @@ fn protocol(out: &mut impl fmt::Write, protocol: Protocol) -> fmt::Result {
 }
 
 /// Writes one direction of a flow up to its zone.
-fn direction(out: &mut impl fmt::Write, tuple: &Tuple, zone: Option<u16>, zone_prefix: &str) -> fmt::Result {
+fn direction(out: &mut impl Sink, tuple: &Tuple, zone: Option<u16>, zone_prefix: &str) -> fmt::Result {
     addresses(out, tuple, [" src=", " dst="])?;
     match zone {
         Some(zone) => field(out, zone_prefix, zone),
@@ -167,7 +303,7 @@ fn direction(out: &mut impl fmt::Write, tuple: &Tuple, zone: Option<u16>, zone_p
 }
 
 /// Writes both addresses after their prefixes, then ports, keys or ICMP fields.
-fn addresses(out: &mut impl fmt::Write, tuple: &Tuple, [src, dst]: [&str; 2]) -> fmt::Result {
+fn addresses(out: &mut impl Sink, tuple: &Tuple, [src, dst]: [&str; 2]) -> fmt::Result {
     out.write_str(src)?;
     address(out, tuple.addrs.src())?;
     out.write_str(dst)?;
@@ -175,10 +311,11 @@ fn addresses(out: &mut impl fmt::Write, tuple: &Tuple, [src, dst]: [&str; 2]) ->
     layer4(out, tuple)
 }
 
-fn layer4(out: &mut impl fmt::Write, tuple: &Tuple) -> fmt::Result {
+fn layer4(out: &mut impl Sink, tuple: &Tuple) -> fmt::Result {
     if tuple.proto == Protocol::GRE {
         let (src, dst) = ports_or_zero(tuple);
-        write!(out, " srckey={src:#x} dstkey={dst:#x}")
+        hex_field(out, " srckey=", src)?;
+        hex_field(out, " dstkey=", dst)
     } else if tuple.proto.has_ports() {
         let (src, dst) = ports_or_zero(tuple);
         field(out, " sport=", src)?;
@@ -196,7 +333,7 @@ fn layer4(out: &mut impl fmt::Write, tuple: &Tuple) -> fmt::Result {
     }
 }
 
-fn counters(out: &mut impl fmt::Write, counters: Option<Counters>) -> fmt::Result {
+fn counters(out: &mut impl Sink, counters: Option<Counters>) -> fmt::Result {
     match counters {
         Some(Counters { packets, bytes }) => {
             field(out, " packets=", packets)?;
@@ -220,7 +357,8 @@ fn life_flag(status: Status) -> Option<&'static str> {
 }
 
 /// Writes what belongs to neither direction.
-fn attributes(out: &mut impl fmt::Write, flow: &Flow, now: UnixTime) -> fmt::Result {
+fn attributes(out: &mut impl Sink, line: &FlowLine<'_>, details: &Details<'_>) -> fmt::Result {
+    let flow = line.flow;
     if let Some(mark) = flow.mark {
         field(out, " mark=", mark)?;
     }
@@ -235,7 +373,11 @@ fn attributes(out: &mut impl fmt::Write, flow: &Flow, now: UnixTime) -> fmt::Res
         field(out, " zone=", zone)?;
     }
     if let Some(timestamps) = flow.timestamps {
-        field(out, " delta-time=", delta_secs(timestamps, now))?;
+        field(out, " delta-time=", age_secs(timestamps, line.now))?;
+        if let Some(zone) = details.times {
+            time(out, " [start=", zone, Some(timestamps.start_nanos))?;
+            time(out, " [stop=", zone, timestamps.stop_nanos)?;
+        }
     }
     if let Some(helper) = &flow.helper {
         out.write_str(" helper=")?;
@@ -244,28 +386,43 @@ fn attributes(out: &mut impl fmt::Write, flow: &Flow, now: UnixTime) -> fmt::Res
     if let Some(use_count) = flow.use_count {
         field(out, " use=", use_count)?;
     }
-    Ok(())
+    if let Some(id) = flow.id.filter(|_| details.id) {
+        field(out, " id=", id)?;
+    }
+    match flow.labels.zip(details.labels) {
+        Some((labels, names)) => joined(out, " labels=", labels.named(names)),
+        None => Ok(()),
+    }
 }
 
-fn expect_flags(out: &mut impl fmt::Write, flags: ExpectFlags) -> fmt::Result {
-    let mut separator = " ";
-    for (flag, name) in [
-        (ExpectFlags::PERMANENT, "PERMANENT"),
-        (ExpectFlags::INACTIVE, "INACTIVE"),
-        (ExpectFlags::USERSPACE, "USERSPACE"),
-    ] {
-        if flags.0 & flag.0 != 0 {
-            out.write_str(separator)?;
-            out.write_str(name)?;
-            separator = ",";
-        }
+fn time(out: &mut impl Sink, prefix: &str, zone: &dyn LocalTime, nanos: Option<u64>) -> fmt::Result {
+    let Some(nanos) = nanos else {
+        return Ok(());
+    };
+    out.write_str(prefix)?;
+    zone.local(nanos / NANOS_PER_SEC).write(out)?;
+    out.write_str("]")
+}
+
+/// Writes `prefix` and the words with commas between them, nothing if there is none.
+fn joined<'a>(out: &mut impl Sink, prefix: &str, words: impl Iterator<Item = &'a str>) -> fmt::Result {
+    let mut separator = prefix;
+    for word in words {
+        out.write_str(separator)?;
+        out.write_str(word)?;
+        separator = ",";
     }
     Ok(())
 }
 
+fn expect_flags(out: &mut impl Sink, flags: ExpectFlags) -> fmt::Result {
+    joined(out, " ", flags.names())
+}
+
 impl ProtoState {
     /// Returns the name of the state, if the protocol has one.
-    pub(super) fn state_name(&self) -> Option<&'static str> {
+    #[must_use]
+    pub fn state_name(&self) -> Option<&'static str> {
         match self {
             Self::None => None,
             Self::Tcp(tcp) => Some(tcp.state.name()),

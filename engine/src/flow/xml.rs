@@ -1,4 +1,5 @@
-//! Entries as XML, as `conntrackd -i -x` and `-e -x` print them: one `<flow>` a line, no document around.
+//! Entries as XML, as `conntrackd -i -x` and `-e -x` print them: one `<flow>` a line, no document around;
+//! with [`Details`] as `conntrack -o xml` does.
 
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
@@ -6,8 +7,11 @@ use core::net::IpAddr;
 
 use super::attributes::write_lossy;
 pub use super::render::Timeout;
-use super::render::{Render, address, decimal, delta_secs, ports_or_zero};
-use super::{Addrs, Counters, ExpectFlags, Expectation, Family, Flow, Protocol, Status, Tuple};
+use super::render::{Render, Sink, address, age_secs, decimal, hex_field, padded, ports_or_zero};
+use super::{
+    Addrs, CivilTime, Counters, Event, ExpectFlags, Expectation, Family, Flow, L4Key, LabelNames, Protocol,
+    Requester, Status, Tuple,
+};
 use crate::time::UnixTime;
 
 /// A flow as one `<flow>` element.
@@ -35,34 +39,126 @@ impl fmt::Display for FlowElement<'_> {
 }
 
 impl Render for FlowElement<'_> {
-    fn render(&self, out: &mut impl fmt::Write) -> fmt::Result {
-        let flow = self.flow;
-        out.write_str("<flow><meta direction=\"original\">")?;
-        layers(out, &flow.orig)?;
-        zone(out, flow.zone_orig)?;
-        counters(out, flow.counters_orig)?;
-        out.write_str("</meta><meta direction=\"reply\">")?;
-        match &flow.reply {
-            Some(reply) => layers(out, reply)?,
-            // A flow from a peer has no reply tuple; readers of this format expect the element.
-            None => out.write_str(
-                "<layer3 protonum=\"0\" protoname=\"unknown\"><src></src><dst></dst></layer3>\
-                 <layer4 protonum=\"0\" protoname=\"unknown\"></layer4>",
-            )?,
-        }
-        zone(out, flow.zone_reply)?;
-        counters(out, flow.counters_reply)?;
-        out.write_str("</meta>")?;
-        if self.has_independent() {
-            self.independent(out)?;
-        }
-        if let Some(helper) = &flow.helper {
-            out.write_str("<helper>")?;
-            write_lossy(&mut Escaped(out), helper.as_bytes())?;
-            out.write_str("</helper>")?;
-        }
-        out.write_str("</flow>")
+    fn render(&self, out: &mut impl Sink) -> fmt::Result {
+        flow_element(out, self, None)
     }
+}
+
+impl<'a> FlowElement<'a> {
+    /// Returns the element with more in it.
+    #[must_use]
+    pub const fn with(self, details: &'a Details<'a>) -> DetailedElement<'a> {
+        DetailedElement {
+            element: Element::Flow(self),
+            details,
+        }
+    }
+}
+
+/// What an element holds besides: what is given here, ICMP fields and the marks of offloaded flows.
+#[derive(Clone, Copy, Debug)]
+pub struct Details<'a> {
+    /// What happened to the entry.
+    pub event: Option<Event>,
+    /// When it happened.
+    pub when: Option<CivilTime>,
+    /// When the flow began and ended, in nanoseconds since 1970.
+    pub times: Times,
+    /// Those of its labels that have a name here.
+    pub labels: Option<&'a dyn LabelNames>,
+    /// Who caused the event.
+    pub requester: Option<Requester<'a>>,
+}
+
+impl Details<'_> {
+    /// Nothing is given.
+    pub const NONE: Self = Self {
+        event: None,
+        when: None,
+        times: Times::Hidden,
+        labels: None,
+        requester: None,
+    };
+}
+
+/// Whether begin and end of a flow are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// They are, if known.
+    Shown,
+    /// They are not.
+    Hidden,
+}
+
+/// An entry as one `<flow>` element with more in it.
+#[derive(Clone, Copy, Debug)]
+pub struct DetailedElement<'a> {
+    element: Element<'a>,
+    details: &'a Details<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Element<'a> {
+    Flow(FlowElement<'a>),
+    Expectation(ExpectationElement<'a>),
+}
+
+impl DetailedElement<'_> {
+    /// Appends the element to `out`, as [`fmt::Display`] prints it but faster.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        self.append_to(out);
+    }
+}
+
+impl fmt::Display for DetailedElement<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.render(f)
+    }
+}
+
+impl Render for DetailedElement<'_> {
+    fn render(&self, out: &mut impl Sink) -> fmt::Result {
+        match &self.element {
+            Element::Flow(flow) => flow_element(out, flow, Some(self.details)),
+            Element::Expectation(expectation) => expectation_element(out, expectation, Some(self.details)),
+        }
+    }
+}
+
+fn flow_element(
+    out: &mut impl Sink,
+    element: &FlowElement<'_>,
+    details: Option<&Details<'_>>,
+) -> fmt::Result {
+    let flow = element.flow;
+    flow_start(out, details)?;
+    out.write_str("<meta direction=\"original\">")?;
+    layers(out, &flow.orig, details)?;
+    zone(out, flow.zone_orig)?;
+    counters(out, flow.counters_orig)?;
+    out.write_str("</meta><meta direction=\"reply\">")?;
+    match &flow.reply {
+        Some(reply) => layers(out, reply, details)?,
+        // A flow from a peer has no reply tuple; readers of this format expect the element.
+        None => out.write_str(
+            "<layer3 protonum=\"0\" protoname=\"unknown\"><src></src><dst></dst></layer3>\
+             <layer4 protonum=\"0\" protoname=\"unknown\"></layer4>",
+        )?,
+    }
+    zone(out, flow.zone_reply)?;
+    counters(out, flow.counters_reply)?;
+    out.write_str("</meta>")?;
+    if element.has_independent() {
+        element.independent(out, details)?;
+    }
+    when(out, details)?;
+    if let Some(helper) = &flow.helper {
+        out.write_str("<helper>")?;
+        write_lossy(&mut Escaped(out), helper.as_bytes())?;
+        out.write_str("</helper>")?;
+    }
+    requester(out, details.and_then(|details| details.requester))?;
+    out.write_str("</flow>")
 }
 
 impl FlowElement<'_> {
@@ -81,7 +177,7 @@ impl FlowElement<'_> {
             || flow.timestamps.is_some()
     }
 
-    fn independent(&self, out: &mut impl fmt::Write) -> fmt::Result {
+    fn independent(&self, out: &mut impl Sink, details: Option<&Details<'_>>) -> fmt::Result {
         let flow = self.flow;
         out.write_str("<meta direction=\"independent\">")?;
         if let Some(state) = flow.proto.state_name() {
@@ -91,6 +187,7 @@ impl FlowElement<'_> {
         }
         number(out, "timeout", self.timeout.of(flow.timeout_secs))?;
         number(out, "mark", flow.mark)?;
+        labels(out, flow, details)?;
         number(out, "secmark", flow.secmark)?;
         if let Some(secctx) = &flow.secctx {
             out.write_str("<secctx>")?;
@@ -101,20 +198,93 @@ impl FlowElement<'_> {
         number(out, "use", flow.use_count)?;
         number(out, "id", flow.id)?;
         if let Some(status) = flow.status {
-            if status.contains(Status::ASSURED) {
-                out.write_str("<assured/>")?;
-            }
-            if !status.contains(Status::SEEN_REPLY) {
-                out.write_str("<unreplied/>")?;
-            }
+            life_flags(out, status, details)?;
         }
+        times(out, flow, details)?;
         number(
             out,
             "deltatime",
-            flow.timestamps.map(|timestamps| delta_secs(timestamps, self.now)),
+            flow.timestamps.map(|timestamps| age_secs(timestamps, self.now)),
         )?;
         out.write_str("</meta>")
     }
+}
+
+fn life_flags(out: &mut impl Sink, status: Status, details: Option<&Details<'_>>) -> fmt::Result {
+    if status.contains(Status::ASSURED) {
+        out.write_str("<assured/>")?;
+    }
+    if !status.contains(Status::SEEN_REPLY) {
+        out.write_str("<unreplied/>")?;
+    }
+    if details.is_none() {
+        return Ok(());
+    }
+    if status.contains(Status::OFFLOAD) {
+        out.write_str("<offload/>")?;
+    }
+    if status.contains(Status::HW_OFFLOAD) {
+        out.write_str("<hw-offload/>")?;
+    }
+    Ok(())
+}
+
+fn labels(out: &mut impl Sink, flow: &Flow, details: Option<&Details<'_>>) -> fmt::Result {
+    let Some((labels, names)) = flow.labels.zip(details.and_then(|details| details.labels)) else {
+        return Ok(());
+    };
+    let mut before = "<labels><label>";
+    for name in labels.named(names) {
+        out.write_str(before)?;
+        Escaped(out).write_str(name)?;
+        out.write_str("</label>")?;
+        before = "<label>";
+    }
+    // The first name has opened the list.
+    out.write_str(if before == "<label>" { "</labels>" } else { "" })
+}
+
+fn times(out: &mut impl Sink, flow: &Flow, details: Option<&Details<'_>>) -> fmt::Result {
+    let (Some(timestamps), Some(Times::Shown)) = (flow.timestamps, details.map(|details| details.times))
+    else {
+        return Ok(());
+    };
+    out.write_str("<timestamp>")?;
+    number(out, "start", Some(timestamps.start_nanos))?;
+    number(out, "stop", timestamps.stop_nanos)?;
+    out.write_str("</timestamp>")
+}
+
+fn when(out: &mut impl Sink, details: Option<&Details<'_>>) -> fmt::Result {
+    let Some(when) = details.and_then(|details| details.when) else {
+        return Ok(());
+    };
+    out.write_str("<when>")?;
+    number(out, "hour", Some(when.hour))?;
+    for (name, two_digits) in [("min", when.minute), ("sec", when.second)] {
+        start(out, name)?;
+        padded(out, u32::from(two_digits), 2)?;
+        end(out, name)?;
+    }
+    number(out, "wday", Some(when.weekday))?;
+    number(out, "day", Some(when.day))?;
+    number(out, "month", Some(when.month))?;
+    number(out, "year", Some(when.year))?;
+    out.write_str("</when>")
+}
+
+fn requester(out: &mut impl Sink, requester: Option<Requester<'_>>) -> fmt::Result {
+    let Some(Requester { port_id, program }) = requester else {
+        return Ok(());
+    };
+    out.write_str("<userspace>")?;
+    number(out, "portid", Some(port_id))?;
+    if let Some(program) = program {
+        out.write_str("<progname>")?;
+        Escaped(out).write_str(program)?;
+        out.write_str("</progname>")?;
+    }
+    out.write_str("</userspace>")
 }
 
 /// An expectation as one `<flow>` element.
@@ -140,59 +310,92 @@ impl fmt::Display for ExpectationElement<'_> {
 }
 
 impl Render for ExpectationElement<'_> {
-    fn render(&self, out: &mut impl fmt::Write) -> fmt::Result {
-        let expectation = self.expectation;
-        let tuples = [
-            ("expected", &expectation.tuple),
-            ("mask", &expectation.mask),
-            ("master", &expectation.master),
-        ];
-        let proto = expectation.tuple.proto;
-        out.write_str("<flow>")?;
-        layer3_start(out, expectation.tuple.addrs)?;
-        for (name, tuple) in tuples {
-            start(out, name)?;
-            addresses(out, tuple.addrs)?;
-            end(out, name)?;
-        }
-        out.write_str("</layer3>")?;
-        layer4_start(out, proto)?;
-        for (name, tuple) in tuples {
-            start(out, name)?;
-            ports(out, proto, tuple)?;
-            end(out, name)?;
-        }
-        out.write_str("</layer4><meta>")?;
-        if let Some(helper) = &expectation.helper {
-            out.write_str("<helper-name>")?;
-            write_lossy(&mut Escaped(out), helper.as_bytes())?;
-            out.write_str("</helper-name>")?;
-        }
-        number(out, "timeout", self.timeout.of(expectation.timeout_secs))?;
-        number(out, "class", expectation.class)?;
-        zone(out, expectation.zone)?;
-        expect_flags(out, expectation.flags.unwrap_or_default())?;
-        out.write_str("</meta></flow>")
+    fn render(&self, out: &mut impl Sink) -> fmt::Result {
+        expectation_element(out, self, None)
     }
 }
 
-fn layers(out: &mut impl fmt::Write, tuple: &Tuple) -> fmt::Result {
+impl<'a> ExpectationElement<'a> {
+    /// Returns the element with more in it; an expectation has neither times nor labels.
+    #[must_use]
+    pub const fn with(self, details: &'a Details<'a>) -> DetailedElement<'a> {
+        DetailedElement {
+            element: Element::Expectation(self),
+            details,
+        }
+    }
+}
+
+fn expectation_element(
+    out: &mut impl Sink,
+    element: &ExpectationElement<'_>,
+    details: Option<&Details<'_>>,
+) -> fmt::Result {
+    let expectation = element.expectation;
+    let tuples = [
+        ("expected", &expectation.tuple),
+        ("mask", &expectation.mask),
+        ("master", &expectation.master),
+    ];
+    let proto = expectation.tuple.proto;
+    flow_start(out, details)?;
+    layer3_start(out, expectation.tuple.addrs)?;
+    for (name, tuple) in tuples {
+        start(out, name)?;
+        addresses(out, tuple.addrs)?;
+        end(out, name)?;
+    }
+    out.write_str("</layer3>")?;
+    layer4_start(out, proto)?;
+    for (name, tuple) in tuples {
+        start(out, name)?;
+        key(out, proto, tuple, details)?;
+        end(out, name)?;
+    }
+    out.write_str("</layer4><meta>")?;
+    if let Some(helper) = &expectation.helper {
+        out.write_str("<helper-name>")?;
+        write_lossy(&mut Escaped(out), helper.as_bytes())?;
+        out.write_str("</helper-name>")?;
+    }
+    number(out, "timeout", element.timeout.of(expectation.timeout_secs))?;
+    number(out, "class", expectation.class)?;
+    zone(out, expectation.zone)?;
+    expect_flags(out, expectation.flags.unwrap_or_default())?;
+    when(out, details)?;
+    out.write_str("</meta>")?;
+    requester(out, details.and_then(|details| details.requester))?;
+    out.write_str("</flow>")
+}
+
+fn flow_start(out: &mut impl Sink, details: Option<&Details<'_>>) -> fmt::Result {
+    match details.and_then(|details| details.event) {
+        Some(event) => {
+            out.write_str("<flow type=\"")?;
+            out.write_str(event.name())?;
+            out.write_str("\">")
+        }
+        None => out.write_str("<flow>"),
+    }
+}
+
+fn layers(out: &mut impl Sink, tuple: &Tuple, details: Option<&Details<'_>>) -> fmt::Result {
     layer3_start(out, tuple.addrs)?;
     addresses(out, tuple.addrs)?;
     out.write_str("</layer3>")?;
     layer4_start(out, tuple.proto)?;
-    ports(out, tuple.proto, tuple)?;
+    key(out, tuple.proto, tuple, details)?;
     out.write_str("</layer4>")
 }
 
-fn layer3_start(out: &mut impl fmt::Write, addrs: Addrs) -> fmt::Result {
+fn layer3_start(out: &mut impl Sink, addrs: Addrs) -> fmt::Result {
     out.write_str(match addrs.family() {
         Family::Ipv4 => "<layer3 protonum=\"2\" protoname=\"ipv4\">",
         Family::Ipv6 => "<layer3 protonum=\"10\" protoname=\"ipv6\">",
     })
 }
 
-fn addresses(out: &mut impl fmt::Write, addrs: Addrs) -> fmt::Result {
+fn addresses(out: &mut impl Sink, addrs: Addrs) -> fmt::Result {
     let mut element = |name, value: IpAddr| {
         start(out, name)?;
         address(out, value)?;
@@ -202,7 +405,7 @@ fn addresses(out: &mut impl fmt::Write, addrs: Addrs) -> fmt::Result {
     element("dst", addrs.dst())
 }
 
-fn layer4_start(out: &mut impl fmt::Write, proto: Protocol) -> fmt::Result {
+fn layer4_start(out: &mut impl Sink, proto: Protocol) -> fmt::Result {
     out.write_str("<layer4 protonum=\"")?;
     decimal(out, proto.0)?;
     out.write_str("\" protoname=\"")?;
@@ -210,24 +413,30 @@ fn layer4_start(out: &mut impl fmt::Write, proto: Protocol) -> fmt::Result {
     out.write_str("\">")
 }
 
-/// Writes the ports of `tuple` as those of `proto`; the format has no place for ICMP fields.
-fn ports(out: &mut impl fmt::Write, proto: Protocol, tuple: &Tuple) -> fmt::Result {
+/// Writes what `tuple` has in the place of ports, as a tuple of `proto`; without details no ICMP fields.
+fn key(out: &mut impl Sink, proto: Protocol, tuple: &Tuple, details: Option<&Details<'_>>) -> fmt::Result {
     let (src, dst) = ports_or_zero(tuple);
     if proto == Protocol::GRE {
-        write!(out, "<srckey>{src:#x}</srckey><dstkey>{dst:#x}</dstkey>")
+        hex_field(out, "<srckey>", src)?;
+        hex_field(out, "</srckey><dstkey>", dst)?;
+        out.write_str("</dstkey>")
     } else if proto.has_ports() {
         number(out, "sport", Some(src))?;
         number(out, "dport", Some(dst))
+    } else if let (L4Key::Icmp { icmp_type, code, id }, Some(_)) = (tuple.key, details) {
+        number(out, "type", Some(icmp_type))?;
+        number(out, "code", Some(code))?;
+        number(out, "id", Some(id))
     } else {
         Ok(())
     }
 }
 
-fn zone(out: &mut impl fmt::Write, zone: Option<u16>) -> fmt::Result {
+fn zone(out: &mut impl Sink, zone: Option<u16>) -> fmt::Result {
     number(out, "zone", zone)
 }
 
-fn counters(out: &mut impl fmt::Write, counters: Option<Counters>) -> fmt::Result {
+fn counters(out: &mut impl Sink, counters: Option<Counters>) -> fmt::Result {
     let Some(Counters { packets, bytes }) = counters else {
         return Ok(());
     };
@@ -237,7 +446,7 @@ fn counters(out: &mut impl fmt::Write, counters: Option<Counters>) -> fmt::Resul
     out.write_str("</counters>")
 }
 
-fn expect_flags(out: &mut impl fmt::Write, flags: ExpectFlags) -> fmt::Result {
+fn expect_flags(out: &mut impl Sink, flags: ExpectFlags) -> fmt::Result {
     for (flag, element) in [
         (ExpectFlags::PERMANENT, "<permanent/>"),
         (ExpectFlags::INACTIVE, "<inactive/>"),
@@ -251,7 +460,7 @@ fn expect_flags(out: &mut impl fmt::Write, flags: ExpectFlags) -> fmt::Result {
 }
 
 /// Writes an element that holds a number, nothing without one.
-fn number(out: &mut impl fmt::Write, name: &str, number: Option<impl Into<u64>>) -> fmt::Result {
+fn number(out: &mut impl Sink, name: &str, number: Option<impl Into<u64>>) -> fmt::Result {
     let Some(number) = number else {
         return Ok(());
     };
@@ -260,39 +469,52 @@ fn number(out: &mut impl fmt::Write, name: &str, number: Option<impl Into<u64>>)
     end(out, name)
 }
 
-fn start(out: &mut impl fmt::Write, name: &str) -> fmt::Result {
+fn start(out: &mut impl Sink, name: &str) -> fmt::Result {
     out.write_str("<")?;
     out.write_str(name)?;
     out.write_str(">")
 }
 
-fn end(out: &mut impl fmt::Write, name: &str) -> fmt::Result {
+fn end(out: &mut impl Sink, name: &str) -> fmt::Result {
     out.write_str("</")?;
     out.write_str(name)?;
     out.write_str(">")
 }
 
-/// A sink that escapes what would be markup: names come from the kernel and from peers.
+/// A sink that escapes what would be markup or an end of the line: names come from the kernel and from
+/// peers. A character that no document may hold (XML 1.0, section 2.2) becomes the replacement character.
 struct Escaped<'a, W>(&'a mut W);
 
 impl<W: fmt::Write> fmt::Write for Escaped<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for piece in text.split_inclusive(['&', '<', '>', '"', '\'']) {
-            let Some(plain) = piece.strip_suffix(['&', '<', '>', '"', '\'']) else {
-                self.0.write_str(piece)?;
-                continue;
-            };
-            self.0.write_str(plain)?;
-            self.0.write_str(match piece.as_bytes().last() {
-                Some(b'&') => "&amp;",
-                Some(b'<') => "&lt;",
-                Some(b'>') => "&gt;",
-                Some(b'"') => "&quot;",
-                _ => "&apos;",
-            })?;
+        for piece in text.split_inclusive(|c| escape(c).is_some()) {
+            let last = piece.chars().next_back();
+            match last.and_then(|last| Some((last, escape(last)?))) {
+                Some((last, escaped)) => {
+                    self.0.write_str(piece.strip_suffix(last).unwrap_or_default())?;
+                    self.0.write_str(escaped)?;
+                }
+                None => self.0.write_str(piece)?,
+            }
         }
         Ok(())
     }
+}
+
+/// Returns what a character is written as, if not as itself.
+const fn escape(c: char) -> Option<&'static str> {
+    Some(match c {
+        '&' => "&amp;",
+        '<' => "&lt;",
+        '>' => "&gt;",
+        '"' => "&quot;",
+        '\'' => "&apos;",
+        '\n' => "&#10;",
+        '\r' => "&#13;",
+        '\t' => return None,
+        '\0'..'\x20' | '\u{fffe}' | '\u{ffff}' => "\u{fffd}",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -306,5 +528,14 @@ mod tests {
         let mut text = String::new();
         Escaped(&mut text).write_str("a<b>&\"c'd").unwrap();
         assert_eq!(text, "a&lt;b&gt;&amp;&quot;c&apos;d");
+    }
+
+    #[test]
+    fn what_would_end_the_line_or_break_the_document_is_escaped() {
+        let mut text = String::new();
+        Escaped(&mut text)
+            .write_str("a\nb\rc\td\0e\u{1b}\u{ffff}")
+            .unwrap();
+        assert_eq!(text, "a&#10;b&#13;c\td\u{fffd}e\u{fffd}\u{fffd}");
     }
 }

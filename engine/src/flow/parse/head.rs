@@ -1,9 +1,9 @@
 //! The words of a line before the first direction.
 
 use super::error::{FlowLineError, FlowLineErrorKind};
+use super::number;
 use super::words::{Form, Token, Words};
-use super::{Event, number};
-use crate::flow::{DccpRole, DccpState, ProtoState, Protocol, SctpState, Tcp, TcpState};
+use crate::flow::{DccpRole, DccpState, Event, ProtoState, Protocol, SctpState, Tcp, TcpState};
 
 /// What stands before the first direction.
 pub(super) struct Head<'a> {
