@@ -40,9 +40,15 @@ pub fn create(ns: &Namespace, n: u16) -> Result<()> {
 /// # Errors
 /// When the kernel refuses.
 pub fn delete_some(ns: &Namespace) -> Result<()> {
-    let some = dump_expectations(ns)?.into_iter().step_by(2);
-    let delete = |expectation| FlowRequest::Expectation(ExpectRequest::Delete(Box::new(expectation)));
-    request(ns, some.map(delete).collect())
+    delete(ns, dump_expectations(ns)?.into_iter().step_by(2))
+}
+
+/// Deletes every expectation and leaves their masters in place.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn delete_all(ns: &Namespace) -> Result<()> {
+    delete(ns, dump_expectations(ns)?.into_iter())
 }
 
 /// The lines of a dump of a cache, without the ages.
@@ -95,6 +101,11 @@ pub fn ensure_equal(
         ensure!(is_near, "is     {:?}\nwanted {:?}", is.get(key), wanted.get(key));
     }
     Ok(())
+}
+
+fn delete(ns: &Namespace, which: impl Iterator<Item = Expectation>) -> Result<()> {
+    let delete = |expectation| FlowRequest::Expectation(ExpectRequest::Delete(Box::new(expectation)));
+    request(ns, which.map(delete).collect())
 }
 
 /// The master number `i`, and what it foretells.
