@@ -5,9 +5,12 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::process::Command;
 use std::time::Duration;
 
+use engine::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use nix::sched::{CloneFlags, setns, unshare};
+
+use crate::link::Interface;
 
 /// Takes the thread into a network namespace of its own; `false`, with a line, if that may not be.
 pub(crate) fn enter_namespace() -> bool {
@@ -32,6 +35,17 @@ pub(crate) fn ip(args: &str) {
 pub(crate) fn run(program: &str, args: &str) {
     let status = Command::new(program).args(args.split(' ')).status().unwrap();
     assert!(status.success(), "{program} {args}");
+}
+
+/// Waits until an interface carries: the kernel drops what is sent before, for up to a second, silently.
+pub(crate) fn wait_for_carrier(interface: &str) {
+    let clock = crate::clock::Clock::start();
+    let carries = || Interface::find(interface).unwrap().unwrap().is_running;
+    while !carries() {
+        let waited = clock.now().saturating_since(Instant::START);
+        assert!(waited < Duration::from_secs(20), "{interface} has no carrier");
+        std::thread::yield_now();
+    }
 }
 
 /// Waits until a socket can be read, and fails if nothing ever arrives.
@@ -73,6 +87,9 @@ impl TwoNodes {
                 ip(&format!("address add fe80::{n}/64 dev sync0 nodad"));
                 ip("link set sync0 up");
             });
+        }
+        for n in [1, 2] {
+            nodes.on(n, || wait_for_carrier("sync0"));
         }
         Some(nodes)
     }

@@ -21,7 +21,7 @@ use super::*;
 use crate::control::ask;
 use crate::ctnetlink::{Delivery, EventFilter, RequestSocket};
 use crate::link::{Buffers, Checksum, InterfaceSpec, Link, LinkSpec, TransportSpec, UdpSpec};
-use crate::testing::{enter_namespace, ip, run};
+use crate::testing::{enter_namespace, ip, run, wait_for_carrier};
 
 const A: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
 const B: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -337,6 +337,7 @@ fn an_interface_that_goes_down_is_told_and_shown() {
     ip("link add sync0 type veth peer name sync1");
     ip("link set sync1 up");
     ip("link set sync0 up");
+    wait_for_carrier("sync0");
     ip("address add 10.9.0.1/24 dev sync0");
     let dir = TempDir::new().unwrap();
     let [local, peer] = [1, 2].map(|n| IpAddr::V4(Ipv4Addr::new(10, 9, 0, n)));
@@ -374,6 +375,7 @@ fn datagrams_that_find_no_room_leave_as_soon_as_there_is_some() {
     ip("link add sync0 type veth peer name sync1");
     ip("link set sync1 up");
     ip("link set sync0 up");
+    wait_for_carrier("sync0");
     ip("address add 10.9.0.1/24 dev sync0");
     ip("neighbour add 10.9.0.2 lladdr 02:00:00:00:00:02 dev sync0");
     // Fills the sender's buffer, and empties it within a tenth of a second.
