@@ -1,7 +1,7 @@
 //! Life of the real daemon in the background, in a network namespace of its own.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use std::process::{Command, Output};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getsid};
-use rustix::fs::FlockOperation;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
 use tempfile::TempDir;
 
 #[test]
@@ -80,12 +81,8 @@ fn warnings_about_the_configuration_are_told_to_the_terminal_and_begin_the_log()
 fn what_a_killed_daemon_leaves_behind_hinders_nobody() {
     let Some(node) = Node::new() else { return };
     assert_success(&node.run(&["-d"]));
-    kill(node.pid(), Signal::SIGKILL).unwrap();
-    // The kernel gives the lock up with the process.
-    let lock = File::open(node.path("lock")).unwrap();
-    rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
-    drop(lock);
-    assert!(node.path("ctl").exists());
+    kill_and_wait(node.pid());
+    assert!(node.path("lock").exists() && node.path("ctl").exists());
 
     assert_success(&node.run(&["-d"]));
     assert_success(&node.run(&["-s"]));
@@ -200,6 +197,15 @@ fn assert_success(output: &Output) {
         output.status.success() && is_quiet && stderr.matches("warning[").count() <= 1,
         "{output:?}"
     );
+}
+
+/// Kills a process and waits for its end: the kernel has closed its sockets and files by then.
+fn kill_and_wait(pid: Pid) {
+    let raw = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
+    let process = pidfd_open(raw, PidfdFlags::empty()).unwrap();
+    kill(pid, Signal::SIGKILL).unwrap();
+    let mut ended = [PollFd::new(&process, PollFlags::IN)];
+    assert_eq!(poll(&mut ended, None), Ok(1));
 }
 
 fn text(bytes: &[u8]) -> &str {
