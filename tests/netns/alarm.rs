@@ -1,13 +1,10 @@
 //! ALARM beside the stock daemon: refreshes heal what a dead link has lost, and lost ends expire.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
-use netns_tests::{Cluster, Daemon, Mode, Setup, TEMPLATE, flows, kernel, on_real_kernels};
+use netns_tests::{Cluster, Daemon, LIMIT, Mode, Setup, TEMPLATE, flows, kernel, on_real_kernels};
 
 const N_FLOWS: u16 = 200;
-const LIMIT: Duration = Duration::from_secs(20);
 
 const ALARM: Setup = Setup {
     mode: Mode::Alarm,

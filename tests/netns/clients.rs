@@ -1,13 +1,11 @@
 //! The stock client on our daemon, ours on the stock daemon: whatever is asked, both print the same; and what our
 //! daemon says of itself is laid out as what the stock one says.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
 use netns_tests::failover::wait_for_replica;
 use netns_tests::table::Table;
-use netns_tests::{Cluster, Daemon, TEMPLATE, flows, ftp, on_real_kernels, xml};
+use netns_tests::{Cluster, Daemon, LIMIT, TEMPLATE, flows, ftp, on_real_kernels, xml};
 
 const N_FLOWS: u16 = 64;
 
@@ -160,8 +158,6 @@ fn obeys(daemon: Daemon, client: Daemon) -> Result<()> {
         Ok(())
     })
 }
-
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// A cluster of two `daemon`s, with flows on fw1 that fw2 knows.
 fn with_flows(daemon: Daemon) -> Result<Cluster> {

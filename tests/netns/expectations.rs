@@ -1,17 +1,15 @@
 //! What one firewall's helpers foretell, the other firewall knows, and commits.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
 use netns_tests::passive_ftp::{GATEWAY, SERVER};
 use netns_tests::{
-    Cluster, Daemon, Firewall, Mode, Setup, TEMPLATE, expectations, flows, kernel, on_real_kernels,
+    Cluster, Daemon, Firewall, LIMIT, Mode, Setup, TEMPLATE, expectations, flows, kernel, on_real_kernels,
     passive_ftp,
 };
 
-const LIMIT: Duration = Duration::from_secs(20);
 const N_EXPECTATIONS: u16 = 60;
 
 const NOTRACK: Setup = Setup {

@@ -2,14 +2,12 @@
 //! works; what it excludes is left alone, and what it kept once leaves when it ends.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
 use netns_tests::table::{Flow, Key, Table};
-use netns_tests::{Cluster, Firewall, TEMPLATE, flows, on_real_kernels};
+use netns_tests::{Cluster, Firewall, LIMIT, TEMPLATE, flows, on_real_kernels};
 
-const LIMIT: Duration = Duration::from_secs(20);
 /// Flows of every kind, some of them beyond the first 256.
 const N_FLOWS: u16 = 160;
 

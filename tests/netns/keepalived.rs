@@ -1,16 +1,13 @@
 //! keepalived drives the failover, and the way back, by the script we ship.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::Ours;
 use netns_tests::failover::{open_streams, wait_for_replica};
 use netns_tests::keepalived::Keepalived;
 use netns_tests::streams::{Plan, Streams};
-use netns_tests::{Cluster, Firewall, Gateway, Setup, TEMPLATE, on_real_kernels};
+use netns_tests::{Cluster, Firewall, Gateway, LIMIT, Setup, TEMPLATE, on_real_kernels};
 
 const PLAN: Plan = Plan { n_tcp: 10, n_udp: 5 };
-const LIMIT: Duration = Duration::from_secs(20);
 /// Answers after which a stream counts as alive.
 const ENOUGH: u64 = 10;
 

@@ -1,13 +1,10 @@
 //! Two dedicated links: when the one in use fails the other carries on, beside the stock daemon too.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
-use netns_tests::{Cluster, Daemon, Firewall, Setup, TEMPLATE, Transport, flows, on_real_kernels};
+use netns_tests::{Cluster, Daemon, Firewall, LIMIT, Setup, TEMPLATE, Transport, flows, on_real_kernels};
 
 const N_FLOWS: u16 = 100;
-const LIMIT: Duration = Duration::from_secs(20);
 
 /// Datagrams are lost from here on, while the interface runs.
 const CUT: &str = "table netdev cut {\n chain sync {\n type filter hook ingress device sync0 priority 0; policy drop;\n }\n}\n";

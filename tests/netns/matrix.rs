@@ -12,6 +12,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
+use netns_tests::table::TIMEOUT_SLACK_SECS;
 use netns_tests::{
     Cluster, Daemon, Firewall, Link, Mode, Setup, TEMPLATE, Transport, clock, flows, ftp, kernel,
     on_real_kernels, wait_until,
@@ -25,8 +26,6 @@ const FREE: u16 = 2000;
 const LIMIT: Duration = Duration::from_secs(120);
 /// Percentage of packets lost, each way.
 const LOSS: u8 = 20;
-/// Events carry a lifetime once, at the change; what is committed is that, less the time since.
-const TIMEOUT_SLACK_SECS: u32 = 4;
 /// ALARM tells the lifetime of the last change at every refresh, and an entry expires if five of them are lost.
 const ALARM_CLAUSES: &str = "RefreshTime 1\n        CacheTimeout 10";
 

@@ -1,16 +1,11 @@
 //! What happens without a cache: flows of one kernel are in the other at once.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
 use netns_tests::failover::{fail_over_without_commit, open_streams};
 use netns_tests::streams::Plan;
-use netns_tests::{Cluster, Daemon, Mode, Setup, TEMPLATE, flows, ftp, kernel, on_real_kernels};
-
-const LIMIT: Duration = Duration::from_secs(20);
-/// Events carry a lifetime once, at the change; what a kernel was given runs down in it as in the other.
-const TIMEOUT_SLACK_SECS: u32 = 4;
+use netns_tests::table::TIMEOUT_SLACK_SECS;
+use netns_tests::{Cluster, Daemon, LIMIT, Mode, Setup, TEMPLATE, flows, ftp, kernel, on_real_kernels};
 
 const INJECTING: Setup = Setup {
     mode_clauses: ["DisableExternalCache on", "DisableExternalCache on"],

@@ -3,18 +3,16 @@
 //! Not asked of the stock daemon: after the same noise its dumps of the external cache crash.
 
 use std::net::UdpSocket;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::Ours;
 use netns_tests::noise::{Noise, Sequence};
 use netns_tests::table::Table;
-use netns_tests::{Cluster, Mode, Setup, TEMPLATE, flows, on_real_kernels};
+use netns_tests::{Cluster, LIMIT, Mode, Setup, TEMPLATE, flows, on_real_kernels};
 
 const SEED: u64 = 0x00c0_ffee;
 /// Datagrams the daemon's receive buffer holds with ease.
 const BURST: usize = 1000;
-const LIMIT: Duration = Duration::from_secs(20);
 
 #[test]
 fn ftfw_lives_through_100_000_bad_datagrams() -> Result<()> {

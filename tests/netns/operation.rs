@@ -3,17 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
 use netns_tests::failover::{fail_over, open_streams, wait_for_replica};
 use netns_tests::streams::Plan;
 use netns_tests::table::Table;
-use netns_tests::{Firewall, TEMPLATE, flows, kernel, on_real_kernels};
+use netns_tests::{Firewall, LIMIT, TEMPLATE, flows, kernel, on_real_kernels};
 
 const N_FLOWS: u16 = 1000;
-const LIMIT: Duration = Duration::from_secs(20);
 /// Flows whose dump is more than a socket's buffer holds.
 const N_MANY: u16 = 5 * N_FLOWS;
 /// The request that asks for the external cache as text.

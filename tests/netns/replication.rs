@@ -1,15 +1,11 @@
 //! What one firewall's kernel knows, the other's external cache knows: thousands of flows, and the stock pair as well.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use netns_tests::Daemon::{Ours, Stock};
-use netns_tests::{Cluster, Daemon, TEMPLATE, flows, ftp, kernel, on_real_kernels};
+use netns_tests::table::TIMEOUT_SLACK_SECS;
+use netns_tests::{Cluster, Daemon, LIMIT, TEMPLATE, flows, ftp, kernel, on_real_kernels};
 
-/// Events carry a lifetime once, at the change; what is committed is that, less the time since.
-const TIMEOUT_SLACK_SECS: u32 = 4;
 const N_FLOWS: u16 = 5000;
-const LIMIT: Duration = Duration::from_secs(20);
 
 #[test]
 fn ours_to_ours_over_ftfw() -> Result<()> {

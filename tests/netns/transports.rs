@@ -1,13 +1,10 @@
 //! What a transport must stand beyond the matrix: sockets that take but a part of what is written.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
-use netns_tests::{Daemon, Setup, TEMPLATE, Transport, flows, on_real_kernels};
+use netns_tests::{Daemon, LIMIT, Setup, TEMPLATE, Transport, flows, on_real_kernels};
 
 const N_BULK: u16 = 15_000;
-const LIMIT: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_bulk_over_tcp_through_small_buffers_keeps_its_framing() -> Result<()> {

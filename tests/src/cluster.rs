@@ -11,10 +11,7 @@ use crate::conf::{Conf, Link, Mode, Transport};
 use crate::firewall::Firewall;
 use crate::netns::Namespace;
 use crate::programs::Daemon;
-use crate::wait::{Watched, wait_until};
-
-/// How long an interface that is set up may take to carry.
-const CARRIER_LIMIT: Duration = Duration::from_secs(10);
+use crate::wait::{LIMIT, Watched, wait_until};
 
 /// Who gives the gateway addresses to a firewall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +161,7 @@ impl Setup {
     /// Waits until the sync links carry: the kernel drops what is sent before, for up to a second, silently.
     fn wait_for_carrier(self, ns: &Namespace) -> Result<()> {
         let what = format!("the sync links of {} carry", ns.name());
-        wait_until(&what, CARRIER_LIMIT, &[], || {
+        wait_until(&what, LIMIT, &[], || {
             for link in 0..self.n_links {
                 let shown = ns.run("ip", &["-oneline", "link", "show", &format!("sync{link}")])?;
                 ensure!(shown.contains(" state UP "), "{shown}");

@@ -13,6 +13,7 @@ use engine::output::{ExpectRequest, FlowRequest};
 
 use crate::kernel::{dump_expectations, request};
 use crate::netns::Namespace;
+use crate::table::TIMEOUT_SLACK_SECS;
 
 /// How many kinds of expectation there are; number 0 is a plain one of FTP.
 const N_KINDS: u16 = 5;
@@ -20,8 +21,6 @@ const TRANSLATED: u16 = 1;
 const OVER_IPV6: u16 = 2;
 const CLASSED: u16 = 3;
 const FROM_ANYWHERE: u16 = 4;
-/// Lifetimes are those of different moments.
-const TIMEOUT_SLACK_SECS: u32 = 5;
 
 /// Creates `n` masters with an expectation each.
 ///

@@ -8,12 +8,12 @@ use anyhow::{Context, Result, ensure};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::streams::{Plan, Streams};
+use crate::wait::LIMIT;
 
 /// How often a stream must be answered after the takeover to count as alive.
 const ENOUGH: u64 = 5;
 /// How often the new primary must have refused each TCP stream for it to count as dead.
 const REFUSALS: u64 = 3;
-const LIMIT: Duration = Duration::from_secs(15);
 
 /// What came out of a failover.
 #[derive(Clone, Copy, Debug)]

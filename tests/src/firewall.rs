@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -13,10 +12,8 @@ use crate::losses::kept_of_saved;
 use crate::netns::{Namespace, command};
 use crate::programs::{Daemon, conntrack};
 use crate::table::Table;
-use crate::wait::{Watched, wait_until};
+use crate::wait::{LIMIT, Watched, wait_until};
 
-/// How long a daemon may take to answer its first request.
-const START_LIMIT: Duration = Duration::from_secs(10);
 /// How many lines of a log a failure shows.
 const LOG_LINES: usize = 25;
 
@@ -106,7 +103,7 @@ impl Firewall {
     /// When it ends or does not answer: shows what it printed.
     pub fn wait_for_answer(&self) -> Result<()> {
         let what = format!("the daemon of {} answers", self.ns.name());
-        wait_until(&what, START_LIMIT, &self.watched()?, || {
+        wait_until(&what, LIMIT, &self.watched()?, || {
             self.control(&["-s", "runtime"]).map(drop)
         })
         .with_context(|| self.log())
@@ -153,7 +150,7 @@ impl Firewall {
             .stdout(Stdio::null())
             .stderr(File::create(&errors)?);
         let mut child = self.ns.spawn(command)?;
-        let status = wait_until("the daemon refuses its configuration", START_LIMIT, &[], || {
+        let status = wait_until("the daemon refuses its configuration", LIMIT, &[], || {
             child.try_wait()?.context("it is still running")
         });
         let printed = fs::read_to_string(errors)?;

@@ -43,4 +43,4 @@ pub use conf::{Link, Mode, Transport};
 pub use firewall::Firewall;
 pub use netns::Namespace;
 pub use programs::{Daemon, conntrack, missing, on_real_kernels};
-pub use wait::{Watched, wait_until};
+pub use wait::{LIMIT, Watched, wait_until};

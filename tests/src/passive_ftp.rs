@@ -6,19 +6,17 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cluster::Cluster;
 use crate::netns::Namespace;
+use crate::wait::LIMIT;
 
 /// The server as seen through destination NAT.
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 /// Where it is.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 10);
-/// How long a connection or a line may take.
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// Destination NAT to the server, and nothing to high ports that nobody foretold.
 const RULES: &str = "

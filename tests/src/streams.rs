@@ -12,13 +12,12 @@ use anyhow::{Context, Result};
 use crate::clock;
 use crate::cluster::{Cluster, SERVER};
 use crate::netns::Namespace;
+use crate::wait::LIMIT;
 
 /// How often a stream says something.
 const PACE: Duration = Duration::from_millis(20);
 /// How long a blocking call lasts before its thread looks whether to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How long opening a TCP stream may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Where the TCP echo listens.
 const TCP_PORT: u16 = 7;
 /// Where the UDP source listens; the firewalls accept new flows to it.
@@ -83,7 +82,7 @@ impl Streams {
     /// When the firewall does not let it through.
     pub fn probe(&self, cluster: &Cluster) -> Result<()> {
         let to = SocketAddr::new(SERVER[0].parse().context("a constant")?, TCP_PORT);
-        let connect = move || TcpStream::connect_timeout(&to, CONNECT_LIMIT);
+        let connect = move || TcpStream::connect_timeout(&to, LIMIT);
         cluster
             .client
             .enter(connect)
@@ -148,7 +147,7 @@ impl Streams {
 
     fn add_tcp(&mut self, cluster: &Cluster, to: SocketAddr, n_streams: usize) -> Result<()> {
         for n in 0..n_streams {
-            let connect = move || TcpStream::connect_timeout(&to, CONNECT_LIMIT);
+            let connect = move || TcpStream::connect_timeout(&to, LIMIT);
             let socket = cluster
                 .client
                 .enter(connect)

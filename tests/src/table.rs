@@ -8,6 +8,12 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail, ensure};
 
+/// By how many seconds lifetimes may differ that are to be the same.
+///
+/// Events carry a lifetime once, at the change; what is committed is that, less the time since. A slow machine takes
+/// a while to read an event, to commit, and to show one table after the other; still the lifetimes that the tests
+/// give and those that a kernel gives by itself differ by more.
+pub const TIMEOUT_SLACK_SECS: u32 = 20;
 /// How many differing flows a message shows.
 const SHOWN: usize = 12;
 

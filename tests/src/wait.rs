@@ -18,6 +18,8 @@ pub struct Watched {
     pub name: String,
 }
 
+/// How long to wait for what takes a second at most on a machine that is neither slow nor busy.
+pub const LIMIT: Duration = Duration::from_secs(60);
 /// The first pause between two looks at a condition.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// The longest one.
