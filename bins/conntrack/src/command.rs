@@ -141,7 +141,7 @@ pub struct Change {
     pub mark: Option<Masked>,
     /// Bits to set.
     pub status: Status,
-    /// State of the layer-4 tracker.
+    /// State of the layer-4 tracker; a verification tag of 0 leaves that of the flow.
     pub state: Option<ProtoState>,
     /// Labels.
     pub labels: Option<LabelChange>,

@@ -4,4 +4,11 @@
 
 pub mod command;
 pub mod labels;
+pub mod options;
 pub mod render;
+
+/// What `-V` prints, and with `: ` behind it the beginning of each line on stderr that has one.
+///
+/// The version is that of the conntrack-tools whose behaviour this program has: scripts compare it
+/// before they use an option.
+pub const IDENT: &str = "conntrack v1.4.8 (conntrack-tools)";

@@ -104,6 +104,8 @@ impl TcpFlags {
     pub const WINDOW_SCALE: Self = Self(0x01);
     /// Selective acknowledgements are permitted.
     pub const SACK_PERM: Self = Self(0x02);
+    /// The side that opened the connection closes it.
+    pub const CLOSE_INIT: Self = Self(0x04);
     /// The window is not checked.
     pub const BE_LIBERAL: Self = Self(0x08);
 }
