@@ -54,6 +54,8 @@ pub struct CacheStats {
     pub updated: u64,
     /// Entries that died or were removed.
     pub destroyed: u64,
+    /// Ends that were told of entries that are not there.
+    pub destroy_not_found: u64,
     /// Those of them of which nothing was heard for too long.
     pub expired: u64,
 }

@@ -88,8 +88,11 @@ impl ExternalCache {
         let id = match (kind, known) {
             (EventKind::Destroy, known) => {
                 self.expectations.remove_of_master(&key);
-                if let Some(id) = known {
-                    self.remove(id);
+                match known {
+                    Some(id) => self.remove(id),
+                    None => {
+                        self.stats.destroy_not_found = self.stats.destroy_not_found.wrapping_add(1);
+                    }
                 }
                 return Ok(false);
             }

@@ -142,7 +142,7 @@ impl InternalCache {
         }
         let known = self.table.find(&FlowKey::of(flow));
         match (kind, known) {
-            (EventKind::Destroy, None) => Change::Nothing,
+            (EventKind::Destroy, None) => self.not_found(),
             (EventKind::Destroy, Some(id)) => self.die(id, flow),
             (EventKind::New | EventKind::Update, None) => self.insert(flow, now),
             (EventKind::Update, Some(id))
@@ -218,7 +218,7 @@ impl InternalCache {
 
     fn die(&mut self, id: FlowId, flow: &Flow) -> Change {
         if self.liveness(id) == Liveness::Dead {
-            return Change::Nothing;
+            return self.not_found();
         }
         for counters in [flow.counters_orig, flow.counters_reply].into_iter().flatten() {
             self.traffic.bytes = self.traffic.bytes.wrapping_add(counters.bytes);
@@ -226,6 +226,11 @@ impl InternalCache {
         }
         self.kill(id);
         Change::Flow(id)
+    }
+
+    const fn not_found(&mut self) -> Change {
+        self.stats.destroy_not_found = self.stats.destroy_not_found.wrapping_add(1);
+        Change::Nothing
     }
 
     /// Marks a live flow dead without an event: the kernel has it no longer.
@@ -454,6 +459,22 @@ mod tests {
                 packets: 3
             }
         );
+    }
+
+    #[test]
+    fn the_end_of_what_is_not_there_is_counted_and_told_to_nobody() {
+        for state in [None, Some(Liveness::Dead)] {
+            let mut cache = cache_with(state);
+            let destroyed = cache.stats().destroyed;
+            let end = tcp(1, TcpState::TIME_WAIT);
+            assert_eq!(cache.apply(EventKind::Destroy, &end, SECOND_20), Change::Nothing);
+            let stats = cache.stats();
+            assert_eq!(
+                (stats.destroyed, stats.destroy_not_found),
+                (destroyed, 1),
+                "{state:?}"
+            );
+        }
     }
 
     #[test]

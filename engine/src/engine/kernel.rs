@@ -70,6 +70,9 @@ impl Engine {
         }
         if kind == EventKind::Destroy {
             self.resync.saw_end(flow);
+            if self.was_never_kept(flow) {
+                return;
+            }
         } else if origin == Origin::Us && self.inject.is_some() {
             // What the peer told is its own.
             return;
@@ -93,6 +96,11 @@ impl Engine {
             Change::Nothing => {}
             Change::Full => self.report_internal_full(),
         }
+    }
+
+    /// Returns whether a flow that ends in an excluded state is one that was excluded all along.
+    fn was_never_kept(&self, flow: &Flow) -> bool {
+        self.config.filter.judge(flow) != Verdict::Kept && self.internal.find(&FlowKey::of(flow)).is_none()
     }
 
     /// Sees to it that flows that are to be read back are asked for.

@@ -69,8 +69,11 @@ impl ExternalExpectations {
         let is_named_again = known.is_some_and(|id| self.generation(id) != generation);
         let id = match (kind, known) {
             (EventKind::Destroy, known) => {
-                if let Some(id) = known {
-                    self.remove(id);
+                match known {
+                    Some(id) => self.remove(id),
+                    None => {
+                        self.stats.destroy_not_found = self.stats.destroy_not_found.wrapping_add(1);
+                    }
                 }
                 return Ok(false);
             }

@@ -88,7 +88,10 @@ impl InternalExpectations {
                         self.kill(id);
                         ExpectChange::Expectation(id)
                     }
-                    None => ExpectChange::Nothing,
+                    None => {
+                        self.stats.destroy_not_found = self.stats.destroy_not_found.wrapping_add(1);
+                        ExpectChange::Nothing
+                    }
                 }
             }
             (EventKind::New | EventKind::Update, None) => self.insert(expectation, now),

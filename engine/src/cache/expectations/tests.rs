@@ -40,6 +40,16 @@ fn of_port_21() -> FlowKey {
 }
 
 #[test]
+fn the_end_of_an_expectation_that_is_not_there_is_counted_at_both_sides() {
+    let mut internal = InternalExpectations::new(LEN_MAX, HashKey(1, 2));
+    internal.apply(EventKind::Destroy, &ftp(1, 1), SECOND_10);
+    assert_eq!(internal.stats().destroy_not_found, 1);
+    let mut external = ExternalExpectations::new(LEN_MAX, HashKey(1, 2));
+    let applied = external.apply(EventKind::Destroy, &ftp(1, 1), 0, SECOND_10);
+    assert_eq!((applied, external.stats().destroy_not_found), (Ok(false), 1));
+}
+
+#[test]
 fn every_event_in_every_state_leaves_the_expectation_as_told() {
     use EventKind::{Destroy, New, Update};
     use Liveness::{Alive, Dead};

@@ -64,6 +64,7 @@ fn cache_summary(out: &mut Vec<u8>, name: &str, cache: &CacheStats) -> io::Resul
         created,
         updated,
         destroyed,
+        destroy_not_found: not_found,
         ..
     } = *cache;
     let refused = cache.create_failed_full;
@@ -76,8 +77,7 @@ fn cache_summary(out: &mut Vec<u8>, name: &str, cache: &CacheStats) -> io::Resul
     writeln!(out, "connections updated:\t\t{updated:>12}\tfailed:\t{:>12}", 0)?;
     write!(
         out,
-        "connections destroyed:\t\t{destroyed:>12}\tfailed:\t{:>12}\n\n",
-        0
+        "connections destroyed:\t\t{destroyed:>12}\tfailed:\t{not_found:>12}\n\n"
     )
 }
 
@@ -88,6 +88,7 @@ fn cache_details(out: &mut Vec<u8>, name: &str, cache: &CacheStats) -> io::Resul
         created,
         updated,
         destroyed,
+        destroy_not_found: not_found,
         ..
     } = *cache;
     let full = cache.create_failed_full;
@@ -96,10 +97,11 @@ fn cache_details(out: &mut Vec<u8>, name: &str, cache: &CacheStats) -> io::Resul
     writeln!(out, "\tcreation OK/failed:\t\t{created:>12}/{full:>12}")?;
     writeln!(out, "\t\tno memory available:\t{:>12}", 0)?;
     writeln!(out, "\t\tno space left in cache:\t{full:>12}")?;
+    // An update of what is not there creates it: none fails.
     writeln!(out, "\tupdate OK/failed:\t\t{updated:>12}/{:>12}", 0)?;
     writeln!(out, "\t\tentry not found:\t{:>12}", 0)?;
-    writeln!(out, "\tdeletion created/failed:\t{destroyed:>12}/{:>12}", 0)?;
-    write!(out, "\t\tentry not found:\t{:>12}\n\n", 0)
+    writeln!(out, "\tdeletion created/failed:\t{destroyed:>12}/{not_found:>12}")?;
+    write!(out, "\t\tentry not found:\t{not_found:>12}\n\n")
 }
 
 fn bypass(out: &mut Vec<u8>, stats: &BypassStats) -> io::Result<()> {

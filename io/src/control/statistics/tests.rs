@@ -176,6 +176,26 @@ fn a_full_cache_shows_what_it_refused() {
 }
 
 #[test]
+fn ends_of_what_is_not_there_are_failed_deletions() {
+    let engine = Statistics {
+        external: CacheStats {
+            destroyed: 7,
+            destroy_not_found: 3,
+            ..CacheStats::default()
+        },
+        ..Statistics::default()
+    };
+    let shown = |topic| rendered(topic, &engine, &ShellStats::default());
+    let summary = format!("connections destroyed:\t\t{:>12}\tfailed:\t{:>12}\n", 7, 3);
+    assert!(shown(StatsTopic::Flows).contains(&summary));
+    let details = format!(
+        "\tdeletion created/failed:\t{:>12}/{:>12}\n\t\tentry not found:\t{:>12}\n",
+        7, 3, 3
+    );
+    assert!(shown(StatsTopic::Cache).contains(&details));
+}
+
+#[test]
 fn lost_events_read_as_captured() {
     let engine = Statistics {
         kernel: KernelStats {
