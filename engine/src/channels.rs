@@ -12,10 +12,18 @@ use crate::time::Instant;
 /// How long the carriers of interfaces may take to appear at start: those of a booting machine come late.
 const SETTLE: Duration = Duration::from_secs(2);
 
+/// Silence of the peer after which another link is tried. A peer that gives signs of life gives one a
+/// second (docs/sync-protocol.md, "Alive timer"), but a stock daemon that purges gives none for long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longest time that a link is tried for while the peer stays silent: it is twice that of the last.
+const PATIENCE_MAX: Duration = Duration::from_secs(160);
+
 /// The links, and the one that everything is sent on.
 ///
-/// It is left for another that runs when it stops, and for the one on which the peer is heard. It is
-/// not gone back to.
+/// It is left for another that runs when it stops, when the peer falls silent, and for the one on
+/// which the peer is heard. It is not gone back to: nothing is sent on the others, so that a link that
+/// runs again here says nothing of the way behind it.
 #[derive(Debug)]
 pub(crate) struct Channels {
     links: Vec<LinkConfig>,
@@ -23,8 +31,29 @@ pub(crate) struct Channels {
     /// The link chosen by the operator, as long as another stands in for it that nothing but the
     /// start has called for; it is taken as soon as it runs.
     awaited: Option<Awaited>,
+    silence: Silence,
     /// That no link runs has been told.
     is_none_told: bool,
+}
+
+/// How long the peer has been silent, and how long that is borne.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    /// When the peer was heard last, or the daemon started.
+    heard: Instant,
+    /// When the link in use was first waited on in vain: `heard`, or the last attempt.
+    since: Instant,
+    patience: Duration,
+}
+
+impl Silence {
+    const fn from(now: Instant) -> Self {
+        Self {
+            heard: now,
+            since: now,
+            patience: PATIENCE,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,11 +64,12 @@ struct Awaited {
 
 impl Channels {
     /// Returns the links with the default one in use; [`Self::start`] must follow.
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, now: Instant) -> Self {
         Self {
             links: config.links.clone(),
             current: Channel(config.default_link),
             awaited: None,
+            silence: Silence::from(now),
             is_none_told: false,
         }
     }
@@ -99,12 +129,42 @@ impl Channels {
     /// The peer sends on this link, so it hears us there.
     ///
     /// Not if it does not run here while the one in use does: the message was sent before it stopped.
-    pub(crate) fn follow(&mut self, channel: Channel) -> Option<Report> {
+    pub(crate) fn follow(&mut self, channel: Channel, now: Instant) -> Option<Report> {
+        self.silence = Silence::from(now);
         if self.link(channel).is_none() || (self.runs(self.current) && !self.runs(channel)) {
             return None;
         }
         self.awaited = None;
         self.switch(channel)
+    }
+
+    /// Returns when to [listen for silence](Self::listen) next; `None` if there is no other link.
+    pub(crate) fn silence_deadline(&self) -> Option<Instant> {
+        let Silence { since, patience, .. } = self.silence;
+        (self.links.len() > 1).then(|| since.saturating_add(patience))
+    }
+
+    /// Tries the next link that runs if the peer has been silent for too long: the way of the one in
+    /// use may be broken behind our interface. The longer nothing is heard on any, the longer each is
+    /// tried. Returns for how long the peer has been silent, and the link in use.
+    pub(crate) fn listen(&mut self, now: Instant) -> Option<[Report; 2]> {
+        let Silence {
+            heard,
+            since,
+            patience,
+        } = self.silence;
+        if now < since.saturating_add(patience) {
+            return None;
+        }
+        self.silence = Silence {
+            heard,
+            since: now,
+            patience: PATIENCE_MAX.min(patience.saturating_mul(2)),
+        };
+        let in_use = self.switch(self.next_running()?)?;
+        self.awaited = None;
+        let secs = now.saturating_since(heard).as_secs();
+        Some([Report::PeerSilent { secs }, in_use])
     }
 
     /// Leaves the link in use if it does not run and another does.
@@ -134,10 +194,20 @@ impl Channels {
 
     /// Returns the first link that runs, in the order of the configuration.
     fn first_running(&self) -> Option<Channel> {
-        (0..)
-            .map(Channel)
-            .zip(&self.links)
-            .find(|(_, link)| link.state.runs())
+        self.running().next()
+    }
+
+    /// Returns the first link that runs behind the one in use, in the order of the configuration, and
+    /// round from its end to its beginning.
+    fn next_running(&self) -> Option<Channel> {
+        let behind = self.running().find(|channel| channel.0 > self.current.0);
+        behind.or_else(|| self.first_running())
+    }
+
+    fn running(&self) -> impl Iterator<Item = Channel> {
+        let links = (0..).map(Channel).zip(&self.links);
+        links
+            .filter(|(_, link)| link.state.runs())
             .map(|(channel, _)| channel)
     }
 
@@ -180,6 +250,7 @@ mod tests {
             links: states.iter().enumerate().map(link).collect(),
             current: Channel(0),
             awaited: None,
+            silence: Silence::from(at(0)),
             is_none_told: false,
         }
     }
@@ -233,7 +304,7 @@ mod tests {
             let mut channels = links(&states);
             let told = match event {
                 State(channel, state) => channels.set_state(Channel(channel), state, at(0)),
-                Heard(channel) => channels.follow(Channel(channel)),
+                Heard(channel) => channels.follow(Channel(channel), at(0)),
             };
             assert_eq!(
                 (channels.current(), told),
@@ -250,6 +321,50 @@ mod tests {
         assert_eq!(channels.set_state(Channel(0), RUNS, at(1)), None);
         assert_eq!(channels.current(), Channel(1));
         assert_eq!(channels.set_state(Channel(1), DOWN, at(2)), in_use(0));
+    }
+
+    /// What is told when the peer has been silent for these seconds and link `n` is tried.
+    fn tried(secs: u64, n: u8) -> Option<[Report; 2]> {
+        Some([Report::PeerSilent { secs }, in_use(n).unwrap()])
+    }
+
+    #[test]
+    fn each_link_that_runs_is_tried_in_turn_while_the_peer_is_silent() {
+        let mut channels = links(&[RUNS, NO_CARRIER, RUNS]);
+        assert_eq!(channels.silence_deadline(), Some(at(10_000)));
+        assert_eq!(channels.listen(at(9_999)), None);
+        assert_eq!(channels.listen(at(10_000)), tried(10, 2));
+        // Twice as long each time, up to 160 seconds.
+        for (then, secs, n) in [
+            (30, 30, 0),
+            (70, 70, 2),
+            (150, 150, 0),
+            (310, 310, 2),
+            (470, 470, 0),
+        ] {
+            assert_eq!(channels.silence_deadline(), Some(at(then * 1_000)));
+            assert_eq!(channels.listen(at(then * 1_000 - 1)), None, "{then}");
+            assert_eq!(channels.listen(at(then * 1_000)), tried(secs, n), "{then}");
+        }
+    }
+
+    #[test]
+    fn a_peer_that_is_heard_again_is_as_one_that_was_never_silent() {
+        let mut channels = links(&[RUNS, RUNS]);
+        assert_eq!(channels.listen(at(10_000)), tried(10, 1));
+        assert_eq!(channels.follow(Channel(1), at(12_000)), None);
+        assert_eq!(channels.silence_deadline(), Some(at(22_000)));
+        assert_eq!(channels.listen(at(21_999)), None);
+        assert_eq!(channels.listen(at(22_000)), tried(10, 0));
+    }
+
+    #[test]
+    fn silence_changes_nothing_where_no_other_link_runs() {
+        assert_eq!(links(&[RUNS]).silence_deadline(), None);
+        let mut channels = links(&[RUNS, DOWN]);
+        assert_eq!(channels.listen(at(10_000)), None);
+        assert_eq!(channels.current(), Channel(0));
+        assert_eq!(channels.silence_deadline(), Some(at(30_000)));
     }
 
     #[test]
@@ -286,7 +401,7 @@ mod tests {
         assert_eq!(channels.set_state(Channel(0), RUNS, at(2_000)), None);
         let mut channels = links(&[NO_CARRIER, RUNS]);
         assert_eq!(channels.start(at(0)).0, in_use(1));
-        assert_eq!(channels.follow(Channel(1)), None);
+        assert_eq!(channels.follow(Channel(1), at(0)), None);
         assert_eq!(channels.set_state(Channel(0), RUNS, at(1)), None);
     }
 
@@ -311,7 +426,7 @@ mod tests {
         };
         let mut channels = links(&[RUNS, small]);
         assert_eq!(channels.payload_len_max(), 1472);
-        channels.follow(Channel(1));
+        channels.follow(Channel(1), at(0));
         assert_eq!(channels.payload_len_max(), 548);
         let smaller = LinkState {
             payload_len_max: 300,

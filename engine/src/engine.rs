@@ -91,7 +91,7 @@ impl Engine {
     #[must_use]
     pub fn new(config: Config, seed: Seed, wall: UnixTime, now: Instant) -> Self {
         let (internal, external) = caches(&config, seed);
-        let channels = Channels::new(&config);
+        let channels = Channels::new(&config, now);
         let mut engine = Self {
             wall_at_start: wall,
             start: now,
@@ -146,6 +146,7 @@ impl Engine {
         if let Some(at) = settled_at {
             engine.timers.arm(Timer::Links, at);
         }
+        engine.arm_peer_silence();
         if engine.config.mode.startup_resync() == StartupResync::On {
             engine.out.report(Report::ResyncRequested);
             engine.sync.request_resync();
@@ -284,6 +285,13 @@ impl Engine {
                 let report = self.channels.settle();
                 self.link_changed(report);
             }
+            Timer::PeerSilence => {
+                if let Some([silent, in_use]) = self.channels.listen(self.now) {
+                    self.out.report(silent);
+                    self.link_changed(Some(in_use));
+                }
+                self.arm_peer_silence();
+            }
         }
     }
 
@@ -312,7 +320,7 @@ impl Engine {
         };
         let received = self.peer.receive(payload, &mut cx);
         if received.is_taken {
-            let report = self.channels.follow(channel);
+            let report = self.channels.follow(channel, self.now);
             self.link_changed(report);
         }
         if let Some(cause) = received.bulk {
@@ -327,6 +335,15 @@ impl Engine {
         if self.sync.has_control() {
             self.timers
                 .arm(Timer::Alive, self.now.saturating_add(ALIVE_PERIOD));
+        }
+    }
+
+    /// Sets the deadline of the next look at the peer's silence, in modes in which it gives signs of life.
+    fn arm_peer_silence(&mut self) {
+        if self.sync.has_control()
+            && let Some(at) = self.channels.silence_deadline()
+        {
+            self.timers.arm(Timer::PeerSilence, at);
         }
     }
 

@@ -178,6 +178,11 @@ pub enum Report {
         /// Its interface.
         interface: String,
     },
+    /// The peer has not been heard for so long that another link, named in the next report, is tried.
+    PeerSilent {
+        /// For how long.
+        secs: u64,
+    },
     /// The link in use does not run, nor does any other.
     NoLink,
     /// A command has no meaning in this mode.
@@ -223,6 +228,7 @@ impl Report {
             | Self::ResendQueueFull { .. }
             | Self::LostBeyondResend
             | Self::Malformed { .. }
+            | Self::PeerSilent { .. }
             | Self::SendFailed { .. } => Level::Warning,
             Self::CommitFailed { .. }
             | Self::CommitExpectationFailed { .. }
@@ -301,6 +307,10 @@ impl fmt::Display for Report {
             Self::LinkInUse { interface } => write!(f, "device `{interface}' becomes dedicated link"),
             Self::NoLink => f.write_str("no dedicated links available!"),
             // The stock daemon is silent about the rest.
+            Self::PeerSilent { secs } => write!(
+                f,
+                "nothing was heard of the other node for {secs} seconds: another link is tried"
+            ),
             Self::CacheFull {
                 cache,
                 len_max,

@@ -27,6 +27,8 @@ pub enum Timer {
     ReadBack,
     /// The interfaces of the links had time to begin to run.
     Links,
+    /// Nothing may have been heard of the peer for so long that another link is tried.
+    PeerSilence,
 }
 
 /// The deadlines that the engine itself keeps.
@@ -39,6 +41,7 @@ pub(crate) struct Timers {
     reconcile: Option<Instant>,
     read_back: Option<Instant>,
     links: Option<Instant>,
+    peer_silence: Option<Instant>,
 }
 
 impl Timers {
@@ -52,6 +55,7 @@ impl Timers {
             self.reconcile.map(|at| (at, Timer::Reconcile)),
             self.read_back.map(|at| (at, Timer::ReadBack)),
             self.links.map(|at| (at, Timer::Links)),
+            self.peer_silence.map(|at| (at, Timer::PeerSilence)),
         ]
         .into_iter()
         .flatten()
@@ -94,6 +98,7 @@ impl Timers {
             Timer::Reconcile => Some(&mut self.reconcile),
             Timer::ReadBack => Some(&mut self.read_back),
             Timer::Links => Some(&mut self.links),
+            Timer::PeerSilence => Some(&mut self.peer_silence),
             Timer::Bulk | Timer::Sweep | Timer::Refresh | Timer::Expiry => None,
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Side, World, ftfw, tcp};
 use engine::config::Config;
 use engine::flow::Flow;
-use engine::input::{CacheName, Errno, EventKind, Request, Table};
+use engine::input::{CacheName, Errno, EventKind, Request, StatsTopic, Table};
 
 #[test]
 fn what_began_and_ended_without_an_event_is_found_by_the_next_comparison() {
@@ -28,6 +28,22 @@ fn what_began_and_ended_without_an_event_is_found_by_the_next_comparison() {
         external.len() == 1 && external[0].contains("sport=2 "),
         "{external:?}"
     );
+}
+
+/// `-f external` at the peer, and then the end of what it held.
+#[test]
+fn the_end_of_a_flow_that_the_peer_has_flushed_is_counted_there() {
+    let mut world = World::new(ftfw());
+    world.kernel(Side::A, EventKind::New, &tcp(1));
+    world.advance(2_500);
+    world.request(Side::B, Request::FlushCache(Some(CacheName::External)));
+    world.kernel(Side::A, EventKind::Destroy, &tcp(1));
+    world.advance(2_500);
+    let client = world.request(Side::B, Request::Statistics(StatsTopic::Cache));
+    let text = String::from_utf8(world.replies.remove(&client).unwrap()).unwrap();
+    let (_, external) = text.split_once("external: CacheStats").unwrap();
+    let (external, _) = external.split_once('}').unwrap();
+    assert!(external.contains("destroy_not_found: 1"), "{external}");
 }
 
 #[test]

@@ -137,6 +137,18 @@ fn a_flow_stays_in_its_last_kept_state_until_it_ends() {
     assert_eq!(counter(&mut world, Side::A, "events_filtered"), 2);
 }
 
+/// The first such number in the statistics is that of the internal cache.
+#[test]
+fn the_end_of_a_flow_that_was_kept_out_is_no_failed_deletion() {
+    let mut world = World::new(filtered(open_streams_alone()));
+    let not_found = |world: &mut World| counter(world, Side::A, "destroy_not_found");
+    world.kernel(Side::A, EventKind::New, &in_state(1, TcpState::SYN_SENT));
+    world.kernel(Side::A, EventKind::Destroy, &in_state(1, TcpState::SYN_SENT));
+    assert_eq!(not_found(&mut world), 0);
+    world.event(Side::A, EventKind::Destroy, &in_state(2, TcpState::ESTABLISHED));
+    assert_eq!(not_found(&mut world), 1);
+}
+
 #[test]
 fn an_excluded_flow_with_another_id_ends_the_one_that_is_cached() {
     let again = || Flow {

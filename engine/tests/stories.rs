@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{DOWN, FTFW, RUNS, Side, World, check, config, ftfw, link, notrack, peer_on, tcp};
+use common::{DOWN, FTFW, RUNS, Side, World, alarm, check, config, ftfw, link, notrack, peer_on, tcp};
 use engine::config::{Config, FtfwConfig, Mode, StartupResync};
 use engine::flow::{Flow, HelperName, Nat, ProtoState, Status, Tcp, TcpState, Tuple};
 use engine::input::{CacheName, Channel, Errno, EventKind, Input, KernelInput, Request, StatsTopic, Table};
@@ -476,6 +476,33 @@ fn a_node_follows_its_peer_to_the_link_that_works() {
     world.kernel(Side::B, EventKind::New, &tcp(1));
     assert_eq!(world.dump(Side::A, CacheName::External).len(), 1);
     check("following", world);
+}
+
+#[test]
+fn a_way_that_breaks_unseen_is_left_and_what_was_lost_on_it_is_resent() {
+    let mut world = with_two_links(ftfw());
+    world.cut(Channel(0));
+    world.kernel(Side::A, EventKind::New, &tcp(1));
+    world.advance(9_000);
+    assert!(
+        external(&mut world).is_empty(),
+        "a stock peer may be busy for long"
+    );
+    world.advance(3_000);
+    assert_eq!(external(&mut world).len(), 1);
+    world.kernel(Side::B, EventKind::New, &tcp(2));
+    assert_eq!(world.dump(Side::A, CacheName::External).len(), 1);
+    world.take_trace();
+    // Nor is it left again, or gone back to.
+    world.advance(60_000);
+    assert!(!world.take_trace().contains("dedicated link"));
+}
+
+#[test]
+fn signs_of_life_that_were_never_given_are_not_missed() {
+    let mut world = with_two_links(alarm());
+    world.advance(200_000);
+    assert!(!world.take_trace().contains("dedicated link"));
 }
 
 #[test]

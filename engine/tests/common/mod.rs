@@ -187,6 +187,8 @@ pub(crate) struct World {
     loss: Loss,
     /// Interfaces that are down: no datagram leaves or arrives there.
     down: BTreeSet<(Side, Channel)>,
+    /// What happens in a kernel while a dump of its flows, which does not show it yet, is on its way.
+    pub(crate) meanwhile: Vec<(EventKind, Flow)>,
     trace: String,
     n_clients: u64,
 }
@@ -205,6 +207,7 @@ impl World {
             reports: Vec::new(),
             loss: Box::new(|_, _| false),
             down: BTreeSet::new(),
+            meanwhile: Vec::new(),
             trace: String::new(),
             n_clients: 0,
         };
@@ -239,6 +242,11 @@ impl World {
 
     /// A flow appears in the kernel of a node, or changes.
     pub(crate) fn kernel(&mut self, side: Side, kind: EventKind, flow: &Flow) {
+        self.change_kernel(side, kind, flow);
+        self.event(side, kind, flow);
+    }
+
+    fn change_kernel(&mut self, side: Side, kind: EventKind, flow: &Flow) {
         let kernel = self.kernels.get_mut(&side).unwrap();
         let key = (flow.orig, flow.zone);
         match kind {
@@ -251,7 +259,6 @@ impl World {
                     .retain(|_, expectation| expectation.master != flow.orig);
             }
         }
-        self.event(side, kind, flow);
     }
 
     /// An expectation appears in the kernel of a node, or changes.
@@ -281,6 +288,11 @@ impl World {
 
     /// The daemon of a node hears of a flow.
     pub(crate) fn event(&mut self, side: Side, kind: EventKind, flow: &Flow) {
+        self.hear(side, kind, flow);
+        self.settle();
+    }
+
+    fn hear(&mut self, side: Side, kind: EventKind, flow: &Flow) {
         let (src, _) = flow.orig.ports().unwrap_or_default();
         self.tell(
             side,
@@ -294,7 +306,6 @@ impl World {
                 flow,
             }),
         );
-        self.settle();
     }
 
     /// A client asks a node, and reads all it is told.
@@ -318,6 +329,12 @@ impl World {
         self.tell(side, &format!("interface of link {} goes {word}", channel.0));
         self.input(side, Input::Link(channel, LinkEvent::State(state)));
         self.settle();
+    }
+
+    /// The way of a link breaks where no node sees it: both interfaces go on running.
+    pub(crate) fn cut(&mut self, channel: Channel) {
+        self.tell(Side::A, &format!("the way of link {} is cut", channel.0));
+        self.down.insert((Side::A, channel));
     }
 
     /// A datagram reaches a node.
@@ -432,6 +449,10 @@ impl World {
             }
             KernelOp::Dump { id, .. } => {
                 let flows = self.kernels[&side].dumped();
+                for (kind, flow) in std::mem::take(&mut self.meanwhile) {
+                    self.change_kernel(side, kind, &flow);
+                    self.hear(side, kind, &flow);
+                }
                 for flow in &flows {
                     self.input(side, Input::Kernel(KernelInput::Dumped { dump: id, flow }));
                 }
