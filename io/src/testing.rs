@@ -77,10 +77,16 @@ impl TwoNodes {
             return None;
         }
         let nodes = Self([current(), second]);
-        let path = format!("/proc/{}/fd/{}", std::process::id(), nodes.0[1].as_raw_fd());
+        nodes.make_link();
+        Some(nodes)
+    }
+
+    /// Makes `sync0`; the thread is in the namespace of the first node.
+    pub(crate) fn make_link(&self) {
+        let path = format!("/proc/{}/fd/{}", std::process::id(), self.0[1].as_raw_fd());
         ip(&format!("link add sync0 type veth peer name sync0 netns {path}"));
         for n in [1, 2] {
-            nodes.on(n, || {
+            self.on(n, || {
                 ip(&format!("address add 10.9.0.{n}/24 dev sync0"));
                 ip(&format!("address add fd09::{n}/64 dev sync0 nodad"));
                 ip("link set sync0 addrgenmode none");
@@ -89,9 +95,8 @@ impl TwoNodes {
             });
         }
         for n in [1, 2] {
-            nodes.on(n, || wait_for_carrier("sync0"));
+            self.on(n, || wait_for_carrier("sync0"));
         }
-        Some(nodes)
     }
 
     /// Does something on node 1 or 2.

@@ -147,17 +147,21 @@ impl Links {
         for (channel, paced) in channels(&mut self.links) {
             match paced.link.drive(now, |sent| each(channel, sent)) {
                 Driven::AsBefore => {}
-                Driven::NewReceiver => paced.pace = Pace::new(),
+                // The poll has forgotten what is closed, the sender too if it was opened anew.
+                Driven::NewReceiver => {
+                    paced.pace = Pace::new();
+                    paced.is_sender_watched &= paced.link.sender_fd().is_none();
+                }
             }
         }
     }
 
-    /// Returns what happened to the connections to the peer and was not told before.
+    /// Returns what happened to the links' sockets and was not told before.
     pub(super) fn take_news(&mut self) -> Vec<ShellReport> {
         let news = self.links.iter_mut().filter_map(|paced| {
             let news = paced.link.take_news()?;
             let interface = paced.link.interface().to_owned();
-            Some(ShellReport::Connection { interface, news })
+            Some(ShellReport::Link { interface, news })
         });
         news.collect()
     }

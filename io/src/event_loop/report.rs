@@ -7,7 +7,7 @@ use engine::input::LinkState;
 use engine::report::{Level, Report};
 
 use crate::ctnetlink::{DecodeError, NetlinkError};
-use crate::link::ConnectionNews;
+use crate::link::LinkNews;
 use crate::process::reason;
 
 /// The program around the loop: its logs, its service manager.
@@ -47,12 +47,12 @@ pub enum ShellReport {
         /// What it is now.
         state: LinkState,
     },
-    /// The connection of a TCP link to the peer came or went.
-    Connection {
+    /// The sockets of a link came or went.
+    Link {
         /// The link's interface.
         interface: String,
         /// What happened.
-        news: ConnectionNews,
+        news: LinkNews,
     },
     /// Interfaces cannot be watched any more.
     InterfaceWatch(io::Error),
@@ -66,13 +66,11 @@ impl ShellReport {
     pub const fn level(&self) -> Level {
         match self {
             Self::EventBufferDoubled { .. } | Self::Interface { .. } => Level::Notice,
-            Self::Connection {
-                news: ConnectionNews::Connected,
+            Self::Link {
+                news: LinkNews::Connected | LinkNews::Reopened,
                 ..
             } => Level::Notice,
-            Self::EventBufferAtMaximum | Self::ControlSocketStays(_) | Self::Connection { .. } => {
-                Level::Warning
-            }
+            Self::EventBufferAtMaximum | Self::ControlSocketStays(_) | Self::Link { .. } => Level::Warning,
             Self::Netlink(_) | Self::BadEvent(_) | Self::InterfaceWatch(_) => Level::Error,
         }
     }
@@ -104,17 +102,26 @@ impl fmt::Display for ShellReport {
                 };
                 write!(f, "interface `{name}` is {state}")
             }
-            Self::Connection { interface, news } => match news {
-                ConnectionNews::Connected => write!(f, "connected to the other node over `{interface}`"),
-                ConnectionNews::Refused(error) => write!(
+            Self::Link { interface, news } => match news {
+                LinkNews::Connected => write!(f, "connected to the other node over `{interface}`"),
+                LinkNews::Refused(error) => write!(
                     f,
                     "cannot connect to the other node over `{interface}`: {}; it is tried once a second",
                     reason(error)
                 ),
-                ConnectionNews::Lost(error) => write!(
+                LinkNews::Lost(error) => write!(
                     f,
                     "the connection to the other node over `{interface}` is lost: {}",
                     reason(error)
+                ),
+                LinkNews::Reopened => write!(
+                    f,
+                    "interface `{interface}` is another one: its link was opened anew"
+                ),
+                LinkNews::NotReopened(error) => write!(
+                    f,
+                    "interface `{interface}` is another one, and its link cannot be opened: {error}; \
+                     it is tried once a second"
                 ),
             },
             Self::InterfaceWatch(error) => write!(f, "interfaces cannot be watched any more: {error}"),

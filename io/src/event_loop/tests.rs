@@ -12,7 +12,7 @@ use engine::config::{
 use engine::filter::Filter;
 use engine::flow::{Addrs, Flow, L4Key, Protocol, Status, Tuple};
 use engine::input::{CacheName, DumpFormat, Request, StatsTopic, Table};
-use engine::output::{Batch, FlowRequest};
+use engine::output::{Batch, FlowName, FlowRequest};
 use engine::report::Report;
 use nix::sys::signal::{Signal, raise};
 use tempfile::TempDir;
@@ -325,6 +325,39 @@ fn an_overrun_is_counted_and_doubles_the_buffer() {
     assert!(
         runtime.contains(&format!("current buffer size (in bytes):\t{:>12}\n", 131_072)),
         "{runtime}"
+    );
+    daemon.stop();
+}
+
+#[test]
+fn events_are_kept_from_before_the_first_dump_is_asked_for() {
+    if !enter_namespace() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let (daemon, run) = Daemon::prepare(dir.path(), "lo", A, B, 1024 * 1024);
+    // Its sockets are open, and it has not asked for anything yet.
+    let mut requests = RequestSocket::open().unwrap();
+    create_flows(&mut requests, 3);
+    let ended = Batch {
+        requests: vec![FlowRequest::Delete(FlowName {
+            orig: udp_flow(1001).orig,
+            zone: None,
+            id: None,
+        })],
+        ..Batch::default()
+    };
+    let mut failures = Vec::new();
+    requests.execute(&ended, |_, _| {}, &mut failures).unwrap();
+    assert_eq!(failures, []);
+    run.send(()).unwrap();
+    daemon.cache_until(CacheName::Internal, |text| {
+        text.lines().count() == 2 && text.contains("sport=1000 ") && text.contains("sport=1002 ")
+    });
+    let runtime = daemon.ask(Request::Statistics(StatsTopic::Runtime));
+    assert!(
+        runtime.contains(&format!("events received:\t{:>20}\n", 4)),
+        "three beginnings and an end: {runtime}"
     );
     daemon.stop();
 }

@@ -20,6 +20,17 @@ const DATAGRAM_LEN_MAX: usize = 65_536;
 /// Datagrams that may wait for room in the socket's buffer: about 1.5 MB at the usual MTU.
 const WAITING_LEN_MAX: usize = 1024;
 
+/// A pair of sockets as its transport opens it.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    /// What is read.
+    pub(super) receiver: Socket,
+    /// What is written to.
+    pub(super) sender: Socket,
+    /// Where datagrams go.
+    pub(super) destination: SocketAddr,
+}
+
 /// The sockets of a link that carries datagrams.
 pub(super) struct Datagrams {
     receiver: Socket,
@@ -44,12 +55,15 @@ impl std::fmt::Debug for Datagrams {
 }
 
 impl Datagrams {
-    /// Takes both sockets; `destination` is where datagrams go.
-    pub(super) fn new(receiver: Socket, sender: Socket, destination: SocketAddr) -> Result<Self, LinkError> {
+    /// Takes a pair of sockets.
+    pub(super) fn new(sockets: Sockets) -> Result<Self, LinkError> {
+        let Sockets {
+            receiver,
+            sender,
+            destination,
+        } = sockets;
         Ok(Self {
-            receive_buffer_len: receiver
-                .recv_buffer_size()
-                .map_err(LinkError::at("ask for the receive buffer of the link"))?,
+            receive_buffer_len: receive_buffer_len(&receiver)?,
             receiver,
             sender,
             destination: SockAddr::from(destination),
@@ -59,6 +73,14 @@ impl Datagrams {
             headers: MultiHeaders::preallocate(RECEIVE_BATCH_LEN, None),
             buffers: vec![0; RECEIVE_BATCH_LEN * DATAGRAM_LEN_MAX],
         })
+    }
+
+    /// Takes another pair in place of the present one; what waits is sent by it.
+    pub(super) fn replace(&mut self, sockets: Sockets) -> Result<(), LinkError> {
+        self.receive_buffer_len = receive_buffer_len(&sockets.receiver)?;
+        self.destination = SockAddr::from(sockets.destination);
+        (self.receiver, self.sender) = (sockets.receiver, sockets.sender);
+        Ok(())
     }
 
     /// Returns the length of the IP and UDP headers of a datagram.
@@ -197,6 +219,12 @@ impl Datagrams {
         }
         Ok(n_received)
     }
+}
+
+fn receive_buffer_len(receiver: &Socket) -> Result<usize, LinkError> {
+    receiver
+        .recv_buffer_size()
+        .map_err(LinkError::at("ask for the receive buffer of the link"))
 }
 
 #[cfg(test)]

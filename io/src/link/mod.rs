@@ -3,6 +3,7 @@
 mod address;
 mod counters;
 mod datagram;
+mod datagram_link;
 mod error;
 mod interface;
 mod multicast;
@@ -15,7 +16,7 @@ pub use counters::{DirectionCounters, LinkCounters};
 pub use error::LinkError;
 pub use interface::{Change, Interface, InterfaceWatch, WatchRead};
 pub use multicast::{Group, MulticastSpec};
-pub use tcp::{ConnectionNews, ErrorQueue, TcpSpec};
+pub use tcp::{ErrorQueue, TcpSpec};
 pub use udp::UdpSpec;
 
 use std::io;
@@ -24,11 +25,10 @@ use std::os::fd::RawFd;
 
 use engine::input::LinkState;
 use engine::time::Instant;
-use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
 
 use crate::control::statistics::{self, TcpConnection};
-use datagram::Datagrams;
+use datagram_link::{DatagramLink, DatagramSpec};
 use tcp::TcpLink;
 
 /// Largest payload of a UDP datagram over IPv4 in bytes.
@@ -95,8 +95,8 @@ pub struct Link {
 /// The transports; each has its own sockets and counters.
 #[derive(Debug)]
 enum Transport {
-    Udp(Datagrams),
-    Multicast(Datagrams),
+    Udp(DatagramLink),
+    Multicast(DatagramLink),
     Tcp(TcpLink),
 }
 
@@ -109,6 +109,21 @@ pub enum Sent {
     Later,
     /// It could not be sent, or waited for so long that it gave way to others; here is its buffer.
     Failed(Vec<u8>, io::Error),
+}
+
+/// Something about a link's sockets that an operator should be told.
+#[derive(Debug)]
+pub enum LinkNews {
+    /// The connection to the peer stands.
+    Connected,
+    /// It cannot be made; told once until it stands.
+    Refused(io::Error),
+    /// It has ended.
+    Lost(io::Error),
+    /// The interface was made again, and the sockets opened on it.
+    Reopened,
+    /// They cannot be opened on it; told once until they are.
+    NotReopened(LinkError),
 }
 
 /// What came of driving a link.
@@ -147,10 +162,11 @@ impl Link {
     /// When the interface is missing or a socket cannot be made.
     pub fn open(spec: &LinkSpec) -> Result<Self, LinkError> {
         let (name, interface) = find_interface(&spec.interface)?;
+        let datagram_link = |datagrams| DatagramLink::open(datagrams, interface.index, spec.buffers);
         let transport = match &spec.transport {
-            TransportSpec::Udp(udp) => Transport::Udp(udp::open(udp, interface.index, spec.buffers)?),
+            TransportSpec::Udp(udp) => Transport::Udp(datagram_link(DatagramSpec::Udp(*udp))?),
             TransportSpec::Multicast(multicast) => {
-                Transport::Multicast(multicast::open(multicast, interface.index, spec.buffers)?)
+                Transport::Multicast(datagram_link(DatagramSpec::Multicast(*multicast))?)
             }
             TransportSpec::Tcp(tcp) => Transport::Tcp(TcpLink::open(tcp, interface.index, spec.buffers)?),
         };
@@ -191,7 +207,7 @@ impl Link {
     #[must_use]
     pub const fn counters(&self) -> LinkCounters {
         match &self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.counters(),
+            Transport::Udp(link) | Transport::Multicast(link) => link.datagrams().counters(),
             Transport::Tcp(tcp) => tcp.counters(),
         }
     }
@@ -200,6 +216,11 @@ impl Link {
     pub fn note(&mut self, change: &Change) -> Option<LinkState> {
         if change.name != self.interface {
             return None;
+        }
+        if let (Transport::Udp(link) | Transport::Multicast(link), Some(interface)) =
+            (&mut self.transport, change.interface)
+        {
+            link.note_index(interface.index);
         }
         let state = link_state(&self.transport, change.interface);
         (state != self.state).then(|| {
@@ -214,10 +235,7 @@ impl Link {
     /// When the poll refuses.
     pub fn watch(&mut self, registry: &Registry, tokens: Tokens) -> io::Result<()> {
         match &mut self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => {
-                let receiver = datagrams.receiver_fd();
-                registry.register(&mut SourceFd(&receiver), tokens.receiver, Interest::READABLE)
-            }
+            Transport::Udp(link) | Transport::Multicast(link) => link.watch(registry, tokens.receiver),
             Transport::Tcp(tcp) => tcp.watch(registry, tokens),
         }
     }
@@ -235,18 +253,16 @@ impl Link {
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         match &self.transport {
-            Transport::Udp(_) | Transport::Multicast(_) => None,
+            Transport::Udp(link) | Transport::Multicast(link) => link.deadline(),
             Transport::Tcp(tcp) => tcp.deadline(),
         }
     }
 
-    /// Does what is due besides receiving: sends what was kept, and makes and takes connections.
+    /// Does what is due besides receiving: sends what was kept, makes and takes connections, and opens
+    /// sockets anew on an interface that was made again.
     pub fn drive(&mut self, now: Instant, each: impl FnMut(Sent)) -> Driven {
         match &mut self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => {
-                datagrams.flush(each);
-                Driven::AsBefore
-            }
+            Transport::Udp(link) | Transport::Multicast(link) => link.drive(now, each),
             Transport::Tcp(tcp) => tcp.drive(now, each),
         }
     }
@@ -254,7 +270,7 @@ impl Link {
     /// Sends one payload, or keeps it until it can be sent.
     pub fn send(&mut self, payload: Vec<u8>) -> Sent {
         match &mut self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.send(payload),
+            Transport::Udp(link) | Transport::Multicast(link) => link.datagrams_mut().send(payload),
             Transport::Tcp(tcp) => tcp.send(payload),
         }
     }
@@ -274,7 +290,7 @@ impl Link {
     #[must_use]
     pub fn n_waiting(&self) -> usize {
         match &self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.n_waiting(),
+            Transport::Udp(link) | Transport::Multicast(link) => link.datagrams().n_waiting(),
             Transport::Tcp(tcp) => tcp.n_waiting(),
         }
     }
@@ -288,10 +304,10 @@ impl Link {
         }
     }
 
-    /// Returns what happened to the connection to the peer and was not told before.
-    pub const fn take_news(&mut self) -> Option<ConnectionNews> {
+    /// Returns what happened to the sockets and was not told before.
+    pub const fn take_news(&mut self) -> Option<LinkNews> {
         match &mut self.transport {
-            Transport::Udp(_) | Transport::Multicast(_) => None,
+            Transport::Udp(link) | Transport::Multicast(link) => link.take_news(),
             Transport::Tcp(tcp) => tcp.take_news(),
         }
     }
@@ -299,8 +315,8 @@ impl Link {
     /// Receives about as many payloads as asked for, and hands on each with its source.
     pub fn receive(&mut self, n_payloads: usize, each: impl FnMut(IpAddr, &[u8])) -> Readable {
         match &mut self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => {
-                datagrams.receive(n_payloads, each)
+            Transport::Udp(link) | Transport::Multicast(link) => {
+                link.datagrams_mut().receive(n_payloads, each)
             }
             Transport::Tcp(tcp) => tcp.receive(n_payloads, each),
         }
@@ -310,7 +326,7 @@ impl Link {
     #[must_use]
     pub fn receive_buffer_len(&self) -> usize {
         match &self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.receive_buffer_len(),
+            Transport::Udp(link) | Transport::Multicast(link) => link.datagrams().receive_buffer_len(),
             Transport::Tcp(tcp) => tcp.receive_buffer_len(),
         }
     }
@@ -319,7 +335,7 @@ impl Link {
     #[must_use]
     pub fn receiver_fd(&self) -> Option<RawFd> {
         match &self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => Some(datagrams.receiver_fd()),
+            Transport::Udp(link) | Transport::Multicast(link) => Some(link.datagrams().receiver_fd()),
             Transport::Tcp(tcp) => tcp.receiver_fd(),
         }
     }
@@ -328,7 +344,7 @@ impl Link {
     #[must_use]
     pub fn sender_fd(&self) -> Option<RawFd> {
         match &self.transport {
-            Transport::Udp(datagrams) | Transport::Multicast(datagrams) => Some(datagrams.sender_fd()),
+            Transport::Udp(link) | Transport::Multicast(link) => Some(link.datagrams().sender_fd()),
             Transport::Tcp(_) => None,
         }
     }
@@ -337,7 +353,7 @@ impl Link {
 /// Returns the state of a link over this interface; a missing interface is down.
 fn link_state(transport: &Transport, interface: Option<Interface>) -> LinkState {
     let header_len = match transport {
-        Transport::Udp(datagrams) | Transport::Multicast(datagrams) => datagrams.header_len(),
+        Transport::Udp(link) | Transport::Multicast(link) => link.datagrams().header_len(),
         Transport::Tcp(tcp) => tcp.header_len(),
     };
     let mtu = interface.map_or(0, |interface| interface.mtu);

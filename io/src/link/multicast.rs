@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use rustix::net::sockopt::set_ip_multicast_if_with_ifindex;
 use socket2::{InterfaceIndexOrAddress, Socket, Type};
 
-use super::datagram::Datagrams;
+use super::datagram::Sockets;
 use super::socket::{bind, datagram_sender, new_socket, set_receive_buffer, socket_addr};
 use super::{Buffers, Checksum, LinkError};
 
@@ -45,17 +45,23 @@ impl Group {
 }
 
 /// Opens both sockets on the interface with this index.
+///
+/// They belong to it for as long as it exists: another of the same name has another index.
 pub(super) fn open(
     spec: &MulticastSpec,
     interface_index: u32,
     buffers: Buffers,
-) -> Result<Datagrams, LinkError> {
+) -> Result<Sockets, LinkError> {
     let destination = socket_addr(spec.group.address(), spec.port, interface_index);
     let receiver = open_receiver(spec, destination, interface_index, buffers)?;
     let sender = datagram_sender(destination, spec.checksum, buffers)?;
     send_through(&sender, spec.group, interface_index)
         .map_err(|error| interface_error(error, spec.group, "choose the interface of the group"))?;
-    Datagrams::new(receiver, sender, destination)
+    Ok(Sockets {
+        receiver,
+        sender,
+        destination,
+    })
 }
 
 /// Bound to the group, so that no unicast datagram arrives here, and to those datagrams of it that
@@ -142,7 +148,9 @@ fn interface_error(error: io::Error, group: Group, operation: &'static str) -> L
 
 #[cfg(test)]
 mod tests {
-    use super::super::{InterfaceSpec, Link, LinkSpec, Sent, TransportSpec};
+    use engine::time::Instant;
+
+    use super::super::{Change, Driven, Interface, InterfaceSpec, Link, LinkSpec, Sent, TransportSpec};
     use super::*;
     use crate::testing::{TwoNodes, ip, wait_readable};
 
@@ -258,6 +266,58 @@ mod tests {
             panic!("{datagram:?} came by another interface")
         });
         assert_eq!(heard, super::super::Readable::Drained);
+    }
+
+    /// What the loop does when the interface of a link is another one.
+    fn note_new_interface(link: &mut Link) {
+        let interface = Interface::find("sync0").unwrap();
+        let name = "sync0".to_owned();
+        link.note(&Change { name, interface });
+        let driven = link.drive(Instant::START, |_| {});
+        assert_eq!(driven, Driven::NewReceiver, "{:?}", link.take_news());
+    }
+
+    #[test]
+    fn a_group_is_joined_again_on_an_interface_that_is_made_again() {
+        let Some(nodes) = TwoNodes::wire() else { return };
+        for group in groups() {
+            let mut first = Link::open(&spec(on_node(group, 1))).unwrap();
+            let mut second = nodes.on(2, || Link::open(&spec(on_node(group, 2))).unwrap());
+            ip("link delete sync0");
+            nodes.make_link();
+            note_new_interface(&mut first);
+            nodes.on(2, || note_new_interface(&mut second));
+            send(&mut first, b"from the first");
+            assert_eq!(receive(&mut second), [b"from the first"], "{group:?}");
+            send(&mut second, b"from the second");
+            assert_eq!(receive(&mut first), [b"from the second"], "{group:?}");
+        }
+    }
+
+    #[test]
+    fn an_interface_that_lacks_its_address_is_tried_again_until_it_has_it() {
+        let Some(nodes) = TwoNodes::wire() else { return };
+        let group = on_node(groups()[1], 1);
+        let mut link = Link::open(&spec(group)).unwrap();
+        ip("link delete sync0");
+        nodes.make_link();
+        ip("address delete 10.9.0.1/24 dev sync0");
+        let interface = Interface::find("sync0").unwrap();
+        let name = "sync0".to_owned();
+        link.note(&Change { name, interface });
+        for second in [0, 1] {
+            let now = Instant::from_millis(second * 1_000);
+            assert_eq!(link.drive(now, |_| {}), Driven::AsBefore);
+            let told = link.take_news().map(|news| format!("{news:?}"));
+            assert_eq!(told.is_some(), second == 0, "told once: {told:?}");
+        }
+        ip("address add 10.9.0.1/24 dev sync0");
+        assert_eq!(link.deadline(), Some(Instant::from_millis(2_000)));
+        assert_eq!(
+            link.drive(Instant::from_millis(2_000), |_| {}),
+            Driven::NewReceiver
+        );
+        assert_eq!(link.deadline(), None);
     }
 
     #[test]

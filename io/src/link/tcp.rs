@@ -15,7 +15,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Socket, Type};
 
 use super::socket::{bind, bind_error, new_socket, set_receive_buffer, socket_addr};
-use super::{Buffers, Driven, LinkCounters, LinkError, Readable, Sent, Tokens, check_families};
+use super::{Buffers, Driven, LinkCounters, LinkError, LinkNews, Readable, Sent, Tokens, check_families};
 use incoming::Incoming;
 use outgoing::Outgoing;
 
@@ -33,17 +33,6 @@ pub struct TcpSpec {
     pub port: u16,
     /// Payloads kept while the peer cannot be reached (`ErrorQueueLength`).
     pub error_queue_len: u32,
-}
-
-/// Something about the connection to the peer that an operator should be told.
-#[derive(Debug)]
-pub enum ConnectionNews {
-    /// It stands.
-    Connected,
-    /// It cannot be made; told once until it stands.
-    Refused(io::Error),
-    /// It has ended.
-    Lost(io::Error),
 }
 
 /// The queue of payloads that could not be sent yet.
@@ -189,7 +178,7 @@ impl TcpLink {
     }
 
     /// Returns what an operator has not been told yet.
-    pub(super) const fn take_news(&mut self) -> Option<ConnectionNews> {
+    pub(super) const fn take_news(&mut self) -> Option<LinkNews> {
         self.outgoing.take_news()
     }
 

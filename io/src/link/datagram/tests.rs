@@ -191,6 +191,7 @@ fn what_finds_no_room_waits_in_order_and_the_excess_fails() {
     else {
         panic!("{link:?} carries no datagrams")
     };
+    let udp = udp.datagrams_mut();
     for n in 0..WAITING_LEN_MAX {
         assert!(matches!(
             udp.wait(vec![u8::try_from(n % 256).unwrap()]),

@@ -12,8 +12,8 @@ use nix::libc::MSG_NOSIGNAL;
 use socket2::{SockAddr, Socket, Type};
 
 use super::super::socket::{new_socket, set_send_buffer};
-use super::super::{Buffers, DirectionCounters, LinkError, Sent};
-use super::{ConnectionNews, ErrorQueue};
+use super::super::{Buffers, DirectionCounters, LinkError, LinkNews, Sent};
+use super::ErrorQueue;
 
 /// Shortest time between two attempts to connect.
 const RETRY: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ pub(super) struct Outgoing {
     /// Most payloads that wait while there is no connection.
     error_queue_len: usize,
     overflowed: u64,
-    news: Option<ConnectionNews>,
+    news: Option<LinkNews>,
     is_refusal_told: bool,
 }
 
@@ -174,7 +174,7 @@ impl Outgoing {
         }
     }
 
-    pub(super) const fn take_news(&mut self) -> Option<ConnectionNews> {
+    pub(super) const fn take_news(&mut self) -> Option<LinkNews> {
         self.news.take()
     }
 
@@ -227,7 +227,7 @@ impl Outgoing {
         if let State::Connecting { socket, .. } = std::mem::replace(&mut self.state, idle) {
             self.state = State::Connected { socket };
             self.is_refusal_told = false;
-            self.news = Some(ConnectionNews::Connected);
+            self.news = Some(LinkNews::Connected);
         }
     }
 
@@ -235,14 +235,14 @@ impl Outgoing {
         counters.count_error();
         self.disconnect();
         if !std::mem::replace(&mut self.is_refusal_told, true) {
-            self.news = Some(ConnectionNews::Refused(error));
+            self.news = Some(LinkNews::Refused(error));
         }
     }
 
     fn lost(&mut self, error: io::Error) {
         self.disconnect();
         self.is_refusal_told = true;
-        self.news = Some(ConnectionNews::Lost(error));
+        self.news = Some(LinkNews::Lost(error));
     }
 
     /// What the connection had taken a part of is sent whole by the next: that begins with a message.

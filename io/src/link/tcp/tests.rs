@@ -265,13 +265,13 @@ fn connecting_is_tried_once_a_second_and_told_once() {
         a.now = millis(n * 1_000 + 999);
         a.turn();
         assert_eq!(a.link.counters().sent.errors, errors, "none before its time");
-        n_told += u32::from(matches!(a.link.take_news(), Some(ConnectionNews::Refused(_))));
+        n_told += u32::from(matches!(a.link.take_news(), Some(LinkNews::Refused(_))));
     }
     assert_eq!(n_told, 1);
     let _listener = TcpListener::bind((V4[1], PORT)).unwrap();
     a.now = millis(5_000);
     turn_until(&mut a, "it connects", |a| a.connections().1);
-    assert!(matches!(a.link.take_news(), Some(ConnectionNews::Connected)));
+    assert!(matches!(a.link.take_news(), Some(LinkNews::Connected)));
     assert_eq!(a.link.deadline(), None);
 }
 
@@ -312,7 +312,7 @@ fn the_end_of_the_peer_is_noticed_and_nothing_queued_is_lost() {
     turn_until(&mut a, "both ends are noticed", |a| {
         a.connections() == (false, false)
     });
-    assert!(matches!(a.link.take_news(), Some(ConnectionNews::Lost(_))));
+    assert!(matches!(a.link.take_news(), Some(LinkNews::Lost(_))));
     for n in 0..3 {
         a.send(message(n, 8));
     }
