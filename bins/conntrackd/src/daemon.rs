@@ -12,10 +12,11 @@ use io::ctnetlink::{Delivery, EventFilter, Operation};
 use io::event_loop::{Kernel, Options, Parts, Shell, StartError};
 use io::link::Link;
 use io::process::background::WaitingParent;
+use io::process::descriptors;
 use io::process::lock::Lock;
 use io::process::log::{self, Console, Log, LogConfig};
 use io::process::scheduler;
-use io::process::sysctl::{EventsSwitch, turn_events_on};
+use io::process::sysctl::{self, EventsSwitch, turn_events_on};
 use io::process::systemd::Systemd;
 use io::process::{detach_from_place, random, reason};
 
@@ -152,6 +153,16 @@ fn start<'a>(
     if let Err(error) = scheduler::apply(settings.scheduler.value) {
         operator.warn(file.error_at(settings.scheduler.location, error));
     }
+    match descriptors::raise_limit() {
+        Ok(limit) if descriptors::may_run_short(limit) => operator.warn(format_args!(
+            "the process may have {limit} descriptors and no more: clients may be turned away"
+        )),
+        Ok(_) => {}
+        Err(error) => operator.warn(format_args!(
+            "can't raise the limit on descriptors: {}; clients may be turned away",
+            reason(&error)
+        )),
+    }
     detach_from_place().context("can't leave the place the daemon was started at")?;
     let kernel = open_kernel(file, &settings, operator)?;
     if settings.engine.poll_period.is_some() {
@@ -166,6 +177,9 @@ fn start<'a>(
     let links = links(file, &settings)?;
 
     let mut config = settings.engine;
+    if let Some(of_file) = &file.outcome.config {
+        config.cache_len_max = host::cache_len_max(of_file.general.hash_limit, sysctl::table_len_max());
+    }
     config.links = links.iter().map(link_config).collect();
     let keep_alive = operator.systemd.watchdog_period();
     let mut shell = Shell::new(Parts {

@@ -277,6 +277,8 @@ impl ControlServer {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // No descriptor is left: somebody gives way, and whoever waits is taken next.
+                Err(error) if is_out_of_descriptors(&error) && self.give_way(news) => {}
                 Err(_) => {
                     self.counters.accept_failed = self.counters.accept_failed.saturating_add(1);
                     return;
@@ -300,6 +302,11 @@ impl ControlServer {
         if self.clients.len() < CLIENTS_MAX {
             return true;
         }
+        self.give_way(news)
+    }
+
+    /// Makes a client that stands idle give way; returns whether there is one. Counts whoever goes.
+    fn give_way(&mut self, news: &mut Vec<Input<'static>>) -> bool {
         self.counters.refused = self.counters.refused.saturating_add(1);
         let first = |is_idle: fn(&Client) -> bool| {
             let mut clients = self.clients.iter();
@@ -308,7 +315,7 @@ impl ControlServer {
         let Some(id) = first(Client::is_asking).or_else(|| first(Client::leaves_unread)) else {
             return false;
         };
-        self.hang_up(id, news);
+        self.part_from(id, news);
         true
     }
 
@@ -336,17 +343,26 @@ impl ControlServer {
 
     /// The client is gone, or is made to be.
     fn hang_up(&mut self, id: ClientId, news: &mut Vec<Input<'static>>) {
-        match self.clients.remove(&id).map(|client| client.state) {
-            Some(State::Asking { .. }) => {
-                self.counters.read_failed = self.counters.read_failed.saturating_add(1);
-            }
+        if let Some(State::Asking { .. }) = self.part_from(id, news) {
+            self.counters.read_failed = self.counters.read_failed.saturating_add(1);
+        }
+    }
+
+    /// Closes a connection and tells the engine, if that knows the client; returns how far it had come.
+    fn part_from(&mut self, id: ClientId, news: &mut Vec<Input<'static>>) -> Option<State> {
+        let state = self.clients.remove(&id).map(|client| client.state);
+        match state {
             // After the end of the reply the engine does not know the client any more.
-            Some(State::Answering {
-                then: Then::Close, ..
-            })
+            Some(
+                State::Asking { .. }
+                | State::Answering {
+                    then: Then::Close, ..
+                },
+            )
             | None => {}
             Some(State::Answering { .. }) => news.push(Input::Client(id, ClientEvent::Gone)),
         }
+        state
     }
 
     /// Reads and writes as much as possible.
@@ -449,6 +465,10 @@ impl Client {
         }
         Wrote::All(due)
     }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(nix::libc::EMFILE | nix::libc::ENFILE))
 }
 
 /// Makes room at `path` if what is there is a socket without a listener.

@@ -1,6 +1,7 @@
 //! Life of the process: one instance, in the background or not, its log, its scheduling, its supervisor.
 
 pub mod background;
+pub mod descriptors;
 pub mod files;
 pub mod lock;
 pub mod log;

@@ -249,7 +249,7 @@ fn silent_clients_give_way_to_whoever_comes() {
     let _client = daemon.ask(46);
     let (_, request) = daemon.request();
     assert_eq!(request, Request::Commit(engine::input::Table::Both));
-    assert_eq!(daemon.server.counters().refused, 1);
+    assert_eq!(daemon.server.counters().not_served(), 1, "counted once");
     assert_eq!(read_all(silent.remove(0)), b"", "the one that came first");
 }
 
