@@ -6,9 +6,10 @@
 mod files;
 mod links;
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
-use conf_grammar::{Code, Config, Diagnostic, Span};
+use conf_grammar::{Code, Config, Diagnostic, Spanned};
 use io::process::sysctl;
 
 /// Returns what is wrong on this machine with the configuration read from `path`.
@@ -22,11 +23,25 @@ pub(crate) fn findings(config: &Config, path: &Path) -> Vec<Diagnostic> {
     findings
 }
 
-/// Compares the caches with the kernel's table of `table_len_max` flows.
+/// Returns how many flows each cache takes at the most: what the file says. If it says nothing, as many
+/// as the kernel's table, and as many that have ended and wait for the peer, but no fewer than
+/// documented; an empty cache costs nothing.
+pub(crate) fn cache_len_max(limit: Spanned<u32>, table_len_max: Option<u32>) -> NonZeroU32 {
+    let len_max = match (limit.span, table_len_max) {
+        (None, Some(table_len_max)) => limit.value.max(table_len_max.saturating_mul(2)),
+        (Some(_), _) | (None, None) => limit.value,
+    };
+    NonZeroU32::new(len_max).unwrap_or(NonZeroU32::MIN)
+}
+
+/// Compares caches of a size that the file says with the kernel's table of `table_len_max` flows.
 fn table(config: &Config, table_len_max: Option<u32>) -> Option<Diagnostic> {
     let limit = &config.general.hash_limit;
-    let table_len_max = table_len_max?;
+    let (span, table_len_max) = (limit.span?, table_len_max?);
     let advised = table_len_max.saturating_mul(2);
+    if limit.value >= advised {
+        return None;
+    }
     let lost = if limit.value < table_len_max {
         "flows beyond are not replicated"
     } else {
@@ -36,15 +51,7 @@ fn table(config: &Config, table_len_max: Option<u32>) -> Option<Diagnostic> {
         "each cache takes {} flows, the kernel's table {table_len_max} (`nf_conntrack_max`): {lost}",
         limit.value
     );
-    let finding = match limit.span {
-        _ if limit.value >= advised => return None,
-        Some(span) => Diagnostic::warning(Code::HashLimitSmall, span, message),
-        None if limit.value < table_len_max => {
-            Diagnostic::warning(Code::HashLimitSmall, Span::START, message)
-        }
-        // Nobody chose it, and it is short only while flows that have ended wait for the peer.
-        None => Diagnostic::note(Code::HashLimitSmall, Span::START, message),
-    };
+    let finding = Diagnostic::warning(Code::HashLimitSmall, span, message);
     Some(finding.with_help(format!("set `HashLimit` to {advised}, twice as many")))
 }
 

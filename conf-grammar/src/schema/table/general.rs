@@ -34,9 +34,11 @@ pub(super) static GENERAL: BlockSpec = BlockSpec {
             .number(262_144)
             .doc(
                 "Most entries of each cache, that of the node's own flows and that of the peer's. What is \
-                 above the limit is not replicated, and counted. Twice the kernel's `nf_conntrack_max` is \
-                 always enough.",
-            ),
+                 above the limit is not replicated, and counted. Without the clause it is twice the \
+                 kernel's `nf_conntrack_max` at the start, which is always enough, or the default if that \
+                 is more.",
+            )
+            .differs("twice `nf_conntrack_max` without the clause, if that is more than the default"),
         value("LogFile", &[log_path("/var/log/conntrackd.log")])
             .off()
             .doc(
