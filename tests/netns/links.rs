@@ -80,6 +80,51 @@ fn carry_on(setup: Setup, on_fw1: Daemon, on_fw2: Daemon) -> Result<()> {
 }
 
 #[test]
+fn ours_and_ours_leave_a_way_that_breaks_behind_running_interfaces() -> Result<()> {
+    leave_broken_way(Ours, Ours)
+}
+
+#[test]
+fn ours_takes_stock_along_from_a_way_that_breaks_behind_running_interfaces() -> Result<()> {
+    leave_broken_way(Ours, Stock)
+}
+
+/// Neither node is told anything: all that is sent on the first link is lost, both ways.
+fn leave_broken_way(on_fw1: Daemon, on_fw2: Daemon) -> Result<()> {
+    on_real_kernels(|| {
+        let cluster = TWO_LINKS.start(on_fw1, on_fw2)?;
+        let Cluster { fw1, fw2, .. } = &cluster;
+        flows::create(fw1, 0, N_FLOWS)?;
+        both_know_the_other(&cluster, [on_fw1, on_fw2], "over the first link")?;
+        for fw in [fw1, fw2] {
+            fw.ns.nft(CUT)?;
+        }
+        flows::create(fw1, N_FLOWS, N_FLOWS)?;
+        flows::create(fw2, 2 * N_FLOWS, N_FLOWS)?;
+        uses(&cluster, "sync1")?;
+        both_know_the_other(&cluster, [on_fw1, on_fw2], "over the second link")
+    })
+}
+
+#[test]
+fn a_group_is_joined_again_when_its_interface_is_deleted_and_made_again() -> Result<()> {
+    on_real_kernels(|| {
+        let setup = Setup {
+            transport: Transport::Multicast,
+            ..TEMPLATE
+        };
+        let cluster = setup.start(Ours, Ours)?;
+        let Cluster { fw1, fw2, .. } = &cluster;
+        flows::create(fw1, 0, N_FLOWS)?;
+        both_know_the_other(&cluster, [Ours, Ours], "before")?;
+        cluster.replace_sync_link()?;
+        flows::create(fw1, N_FLOWS, N_FLOWS)?;
+        flows::create(fw2, 2 * N_FLOWS, N_FLOWS)?;
+        both_know_the_other(&cluster, [Ours, Ours], "on an interface that was made again")
+    })
+}
+
+#[test]
 fn a_link_that_is_down_at_start_is_not_used() -> Result<()> {
     on_real_kernels(|| {
         let mut cluster = TWO_LINKS.build()?;

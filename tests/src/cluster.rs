@@ -175,11 +175,7 @@ impl Setup {
             ns.sysctl(key, value)?;
         }
         for link in 0..self.n_links {
-            let [v4, v6] = [Link::V4, Link::V6].map(|family| family.address(link, node));
-            let dev = format!("dev sync{link}");
-            ns.ip(&format!(
-                "addr add {v4}/24 {dev}\naddr add {v6}/64 {dev} nodad\nlink set {dev} up"
-            ))?;
+            ns.ip(&address_sync_link(link, node))?;
         }
         // Shared addresses include the link-local one, which neighbour discovery asks from.
         let addresses = match self.gateway {
@@ -239,6 +235,21 @@ impl Cluster {
         self.fw2.ns.nft(&rules)
     }
 
+    /// Deletes the first sync link and makes it again: same names and addresses, other interfaces.
+    ///
+    /// # Errors
+    /// When an interface or an address cannot be made.
+    pub fn replace_sync_link(&self) -> Result<()> {
+        self.fw1.ns.ip(&format!(
+            "link delete sync0\nlink add sync0 type veth peer name sync0 netns {}",
+            self.fw2.ns.path()
+        ))?;
+        for (node, fw) in [(0, &self.fw1), (1, &self.fw2)] {
+            fw.ns.ip(&address_sync_link(0, node))?;
+        }
+        Ok(())
+    }
+
     /// Cuts fw1 off every wire at once, as its death would.
     ///
     /// # Errors
@@ -268,6 +279,13 @@ impl Cluster {
     fn uplinks(&self, fw: &Namespace, state: &str) -> Result<()> {
         fw.ip(&format!("link set lan0 {state}\nlink set wan0 {state}"))
     }
+}
+
+/// Commands of `ip` that give a sync link the addresses of a node and set it up.
+fn address_sync_link(link: u8, node: u8) -> String {
+    let [v4, v6] = [Link::V4, Link::V6].map(|family| family.address(link, node));
+    let dev = format!("dev sync{link}");
+    format!("addr add {v4}/24 {dev}\naddr add {v6}/64 {dev} nodad\nlink set {dev} up")
 }
 
 /// A directory that goes when dropped.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -69,12 +69,25 @@ impl Firewall {
     /// # Errors
     /// When it cannot be started.
     pub fn launch(&mut self, daemon: Daemon) -> Result<()> {
+        self.launch_by(&[], daemon)
+    }
+
+    /// The same by way of `wrapper`, a command that executes the daemon in its own place; empty for none.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn launch_by(&mut self, wrapper: &[&str], daemon: Daemon) -> Result<()> {
         ensure!(self.running.is_none(), "{} runs a daemon already", self.ns.name());
         let console = File::options()
             .create(true)
             .append(true)
             .open(self.console_path())?;
-        let mut command = command(&path_str(&daemon.program()?)?, &["-C", &path_str(&self.conf())?]);
+        let daemon_words = [
+            path_str(&daemon.program()?)?,
+            "-C".into(),
+            path_str(&self.conf())?,
+        ];
+        let mut command = wrapped(wrapper, &daemon_words)?;
         command
             .stdin(Stdio::null())
             .stdout(console.try_clone()?)
@@ -137,13 +150,7 @@ impl Firewall {
         let path = self.dir.join("refused.conf");
         fs::write(&path, conf)?;
         let daemon = [path_str(&Daemon::Ours.program()?)?, "-C".into(), path_str(&path)?];
-        let words: Vec<_> = wrapper
-            .iter()
-            .copied()
-            .chain(daemon.iter().map(String::as_str))
-            .collect();
-        let (program, args) = words.split_first().context("a program")?;
-        let mut command = command(program, args);
+        let mut command = wrapped(wrapper, &daemon)?;
         let errors = self.dir.join("refused.txt");
         command
             .stdin(Stdio::null())
@@ -326,7 +333,7 @@ impl Firewall {
     }
 
     /// The daemon's process, if we started it.
-    fn pid(&self) -> Option<Pid> {
+    pub fn pid(&self) -> Option<Pid> {
         let child = self.running.as_ref()?.child.as_ref()?;
         Pid::from_raw(i32::try_from(child.id()).ok()?)
     }
@@ -358,6 +365,14 @@ impl Drop for Firewall {
             None => {}
         }
     }
+}
+
+/// The command that `wrapper` executes, or the command itself.
+fn wrapped(wrapper: &[&str], words: &[String]) -> Result<Command> {
+    let words = wrapper.iter().copied().chain(words.iter().map(String::as_str));
+    let words: Vec<_> = words.collect();
+    let (program, args) = words.split_first().context("a program")?;
+    Ok(command(program, args))
 }
 
 fn path_str(path: &Path) -> Result<String> {
