@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Side, World, ftfw, tcp};
 use engine::config::Config;
 use engine::flow::Flow;
-use engine::input::CacheName;
+use engine::input::{CacheName, Request, Table};
 
 /// A pair of which both poll every ten seconds, and that have greeted each other.
 fn polling() -> World {
@@ -87,4 +87,16 @@ fn equal_tuples_in_two_zones_are_two_flows_at_every_poll() {
     assert_eq!(world.dump(Side::B, CacheName::External).len(), 2);
     let trace = world.take_trace();
     assert!(!trace.contains("(1)"), "neither comes and goes: {trace}");
+}
+
+#[test]
+fn what_a_reread_by_hand_brings_is_told_as_no_event_did() {
+    let mut world = polling();
+    put(&mut world, &tcp(1));
+    world.request(Side::A, Request::ResyncKernel(Table::Both));
+    assert!(world.take_trace().contains("CT_NEW(1)"));
+    assert_eq!(world.dump(Side::B, CacheName::External).len(), 1);
+    world.kernels.get_mut(&Side::A).unwrap().flows.clear();
+    world.request(Side::A, Request::ResyncKernel(Table::Both));
+    assert!(world.take_trace().contains("CT_DEL(1)"));
 }

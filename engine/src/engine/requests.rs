@@ -128,7 +128,12 @@ impl Engine {
             self.out.report(report);
             self.kernel_stats.resyncs = self.kernel_stats.resyncs.wrapping_add(1);
         }
-        self.start_resync(table, Announce::No, Some(client));
+        // Where the table is polled no event has told the peer what this brings.
+        let announce = match self.config.poll_period {
+            Some(_) => Announce::Changes,
+            None => Announce::No,
+        };
+        self.start_resync(table, announce, Some(client));
     }
 
     fn flush_cache(&mut self, cache: Option<CacheName>) {
