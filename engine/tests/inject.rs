@@ -10,8 +10,8 @@ use common::{Kernel, Side, World, check, describe, ftfw, notrack, peer, tcp};
 use engine::config::{Config, PeerFlows};
 use engine::flow::{Flow, HelperName, Nat, ProtoState, Status, Tcp, TcpState};
 use engine::input::{
-    CacheName, ClientId, Errno, EventKind, Input, KernelInput, LinkEvent, Origin, Request, RequestFailure,
-    StatsTopic, Table,
+    CacheName, ClientId, DumpFormat, Errno, EventKind, Input, KernelInput, LinkEvent, Origin, Request,
+    RequestFailure, StatsTopic, Table,
 };
 use engine::output::{Batch, FlowRequest, KernelOp, Output, Reply};
 use engine::seq::Seq;
@@ -36,6 +36,8 @@ struct Node {
     sent: Vec<String>,
     reports: Vec<String>,
     statistics: Option<Box<Statistics>>,
+    /// What clients were told.
+    text: String,
     seq: u32,
 }
 
@@ -49,6 +51,7 @@ impl Node {
             sent: Vec::new(),
             reports: Vec::new(),
             statistics: None,
+            text: String::new(),
             seq: 0,
         };
         node.drain();
@@ -81,6 +84,10 @@ impl Node {
                 }
                 Output::Reply(_, Reply::Statistics(_, statistics)) => {
                     self.statistics = Some(statistics);
+                    continue;
+                }
+                Output::Reply(_, Reply::Text(text)) => {
+                    self.text += &String::from_utf8(text).unwrap();
                     continue;
                 }
                 Output::Reply(..) => continue,
@@ -243,6 +250,57 @@ fn a_status_bit_that_only_our_kernel_has_does_not_cost_the_flow() {
             .unwrap()
             .contains(Status::SEEN_REPLY | Status::ASSURED)
     );
+}
+
+#[test]
+fn a_flow_of_our_own_keeps_the_status_that_the_kernel_keeps() {
+    let mut node = Node::new(injecting(notrack()));
+    node.kernel.flows.insert((told(1).orig, None), tcp(1));
+    let own = tcp(1);
+    node.input(Input::Kernel(KernelInput::Flow {
+        kind: EventKind::New,
+        origin: Origin::NotUs,
+        flow: &own,
+    }));
+    let unreplied = Flow {
+        status: Some(Status::CONFIRMED),
+        ..told(1)
+    };
+    node.tell(Change::Update, &unreplied);
+    node.work_off();
+    let (cache, table, format) = (CacheName::Internal, Table::Flows, DumpFormat::Text);
+    let request = Request::Dump { cache, table, format };
+    node.input(Input::Request(ClientId(2), request));
+    assert!(node.text.contains("[ASSURED]"), "{}", node.text);
+}
+
+#[test]
+fn a_flow_in_the_place_of_another_is_told_as_new_until_that_has_come() {
+    let mut world = World::new(injecting(ftfw()));
+    let key = (tcp(1).orig, None);
+    let status = Status::SRC_NAT | Status::SRC_NAT_DONE;
+    let first = Flow {
+        status: tcp(1).status.map(|plain| plain | status),
+        reply: Some(translated(1).nat.applied_to(tcp(1).orig.mirrored())),
+        ..tcp(1)
+    };
+    let second = Flow {
+        id: Some(77),
+        ..tcp(1)
+    };
+    world.kernel(Side::A, EventKind::New, &first);
+    world.advance(5_000);
+    assert_eq!(world.kernels[&Side::B].flows[&key].reply, first.reply);
+    world.lose(|from, _| from == Side::A);
+    world.kernel(Side::A, EventKind::Destroy, &first);
+    world.kernel(Side::A, EventKind::New, &second);
+    world.kernel(Side::A, EventKind::Update, &second);
+    world.heal();
+    world.advance(20_000);
+    let trace = world.take_trace();
+    assert_eq!(world.kernels[&Side::B].flows[&key].reply, second.reply, "{trace}");
+    world.kernel(Side::A, EventKind::Update, &second);
+    assert!(world.take_trace().contains("CT_UPD(1)"), "it is a change again");
 }
 
 #[test]

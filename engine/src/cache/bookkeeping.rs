@@ -22,6 +22,8 @@ pub enum Liveness {
 pub struct Bookkeeping {
     /// Only the cache writes it: it counts the living.
     liveness: Liveness,
+    /// Took the place of another of which the peer may still know, and has not heard the end.
+    pub is_reborn: bool,
     /// The dump or bulk that met the entry last.
     pub generation: u8,
     /// Second in which the entry was made.
@@ -37,6 +39,7 @@ impl Bookkeeping {
     pub(super) const fn new(now_secs: u32) -> Self {
         Self {
             liveness: Liveness::New,
+            is_reborn: false,
             generation: 0,
             since_secs: now_secs,
             updated_secs: now_secs,

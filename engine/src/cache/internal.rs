@@ -157,6 +157,7 @@ impl InternalCache {
                 }
                 self.stats.created = self.stats.created.wrapping_add(1);
                 self.table.replace(id, flow, now.whole_secs());
+                self.table.bookkeeping_mut(id).is_reborn = true;
                 self.table.arm(id, now);
                 Change::Flow(id)
             }
@@ -239,8 +240,15 @@ impl InternalCache {
         self.table.mark_dead(id);
     }
 
-    /// Takes the queue node from a flow; a dead one leaves the cache with it.
+    /// Takes the queue node from a flow whose message was sent for good; a dead one leaves the cache
+    /// with it.
     pub fn release(&mut self, id: FlowId) {
+        self.table.bookkeeping_mut(id).is_reborn = false;
+        self.give_up(id);
+    }
+
+    /// Does the same if the message was dropped, and the peer may not have it.
+    pub fn give_up(&mut self, id: FlowId) {
         self.set_node(id, None);
         if self.is_transit || self.liveness(id) == Liveness::Dead {
             self.table.remove(id);
@@ -308,6 +316,13 @@ impl InternalCache {
     #[must_use]
     pub fn liveness(&self, id: FlowId) -> Liveness {
         self.table.bookkeeping(id).liveness()
+    }
+
+    /// Returns whether a flow took the place of another one, and the peer has not taken a message of
+    /// it since.
+    #[must_use]
+    pub fn is_reborn(&self, id: FlowId) -> bool {
+        self.table.bookkeeping(id).is_reborn
     }
 
     /// Returns the second at which a flow entered the cache.

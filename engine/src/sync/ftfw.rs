@@ -355,7 +355,7 @@ impl Ftfw {
                 let first = self.dropped.map_or(oldest.seq, |(first, _)| first);
                 self.dropped = Some((first, oldest.seq));
             }
-            release(queues, internal, oldest.node);
+            super::give_up(queues.remove(oldest.node), internal);
         }
         queues.push_resend(sent.node, sent.seq);
     }

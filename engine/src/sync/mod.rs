@@ -308,6 +308,14 @@ impl Sync {
     }
 }
 
+/// Takes an element that was dropped, not taken by the peer, from what it speaks of.
+fn give_up(element: Element, internal: &mut InternalCache) {
+    match element {
+        Element::Flow(flow) => internal.give_up(flow),
+        Element::Expectation(_) | Element::Control(_) => release(element, internal),
+    }
+}
+
 /// Takes an element that has left the queues from what it speaks of; the dead leave the cache.
 fn release(element: Element, internal: &mut InternalCache) {
     match element {

@@ -51,7 +51,9 @@ impl Transmitter {
     /// Returns the next datagram that is full, or the last one when the tx queue is empty.
     ///
     /// The type of a message is that of its flow at this moment: one that changed since it was
-    /// queued goes out changed, one that died goes out as its end.
+    /// queued goes out changed, one that died goes out as its end. One that took the place of
+    /// another goes out as new until that is acknowledged: no change tells a peer that puts flows
+    /// into its kernel that the old one must go.
     pub(crate) fn next_datagram(
         &mut self,
         sync: &mut Sync,
@@ -66,7 +68,10 @@ impl Transmitter {
                     self.packer.append(|out| encode_control(out, message, flags, seq))
                 }
                 Element::Flow(id) => {
-                    let kind = change(internal.liveness(id));
+                    let kind = match change(internal.liveness(id)) {
+                        Change::Update if internal.is_reborn(id) => Change::New,
+                        kind @ (Change::New | Change::Update | Change::Delete) => kind,
+                    };
                     let flow = internal.flow(id);
                     let options = self.options;
                     self.packer

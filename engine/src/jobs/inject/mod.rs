@@ -209,7 +209,7 @@ impl Inject {
             }
             Outcome::Updated => {
                 *done = done.wrapping_add(1);
-                file(EventKind::Update, &committed::updated(&injection.wanted), cx);
+                file(EventKind::Update, &injection.updated(), cx);
             }
             Outcome::Deleted => *done = done.wrapping_add(1),
             Outcome::WasGone => {}

@@ -169,6 +169,15 @@ impl Injection {
         Outcome::GoesOnWithLess(errno)
     }
 
+    /// Returns what the last request has made of the flow that was there.
+    pub(super) fn updated(&self) -> Flow {
+        let overwritten = match self.step {
+            Step::Overwrite => self.overwriting(),
+            Step::Create | Step::Update | Step::Delete | Step::Renew | Step::Inspect | Step::Replace => None,
+        };
+        committed::updated(overwritten.as_ref().unwrap_or(&self.wanted))
+    }
+
     /// Returns what could not be done, as the stock daemon tells it.
     pub(super) const fn what_failed(&self) -> &'static str {
         match (self.told, self.step) {
