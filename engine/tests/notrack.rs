@@ -4,11 +4,11 @@
 mod common;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use common::{Side, World, notrack, tcp};
-use engine::input::{CacheName, EventKind, Request, StatsTopic};
+use common::{Side, World, expecting, ftp, notrack, tcp};
+use engine::input::{CacheName, EventKind, Request, StatsTopic, Table};
 use engine::wire::{self, Change, Content};
 use proptest::prelude::*;
 
@@ -18,6 +18,8 @@ enum Step {
     /// The flow from this port begins, or changes if it is there.
     Told(u16),
     Ended(u16),
+    /// The flow from the first port foretells one to the second, or no longer does.
+    Foretold(u16, u16),
     Pass(u64),
     /// A datagram that was sent long ago comes once more or for the first time.
     Late(usize),
@@ -27,6 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..8_u16).prop_map(Step::Told),
         3 => (0..8_u16).prop_map(Step::Ended),
+        3 => (0..8_u16, 0..4_u16).prop_map(|(master, port)| Step::Foretold(master, 10 * master + port)),
         3 => (1..1_500_u64).prop_map(Step::Pass),
         1 => (0..50_usize).prop_map(Step::Late),
     ]
@@ -39,28 +42,49 @@ struct Link {
     all: BTreeSet<u32>,
     arrived: BTreeSet<u32>,
     external: BTreeSet<u16>,
+    /// Each expected port with that of its master.
+    expected: BTreeMap<u16, u16>,
 }
 
 impl Link {
     fn arrive(&mut self, payload: &[u8]) {
         for message in wire::messages(payload).flatten() {
             self.arrived.insert(message.header.seq.0);
-            let Ok(Content::Flow(change)) = message.content() else {
-                continue;
-            };
-            let flow = wire::decode_flow(message.body, 0).unwrap().flow;
-            let (port, _) = flow.orig.ports().unwrap();
-            match change {
-                Change::New | Change::Update => self.external.insert(port),
-                Change::Delete => self.external.remove(&port),
-            };
+            match message.content() {
+                Ok(Content::Flow(change)) => {
+                    let flow = wire::decode_flow(message.body, 0).unwrap().flow;
+                    self.tell(change, flow.orig.ports().unwrap().0);
+                }
+                Ok(Content::Expectation(change)) => {
+                    let decoded = wire::decode_expectation(message.body, 0).unwrap();
+                    let (_, port) = decoded.expectation.tuple.ports().unwrap();
+                    let (master, _) = decoded.expectation.master.ports().unwrap();
+                    match change {
+                        Change::New | Change::Update => self.expected.insert(port, master),
+                        Change::Delete => self.expected.remove(&port),
+                    };
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn tell(&mut self, change: Change, port: u16) {
+        match change {
+            Change::New | Change::Update => {
+                self.external.insert(port);
+            }
+            Change::Delete => {
+                self.external.remove(&port);
+                self.expected.retain(|_, master| *master != port);
+            }
         }
     }
 }
 
 /// Plays the steps while the link loses what `losses` says; returns the world at rest.
 fn play(steps: &[Step], losses: &[bool], link: &Rc<RefCell<Link>>) -> World {
-    let mut world = World::new(notrack());
+    let mut world = World::new(expecting(notrack()));
     let mut losses = losses.to_vec();
     let wire = Rc::clone(link);
     let mut is_first = true;
@@ -93,6 +117,19 @@ fn play(steps: &[Step], losses: &[bool], link: &Rc<RefCell<Link>>) -> World {
                 world.kernel(Side::A, kind, &tcp(*port));
             }
             Step::Ended(port) => world.kernel(Side::A, EventKind::Destroy, &tcp(*port)),
+            Step::Foretold(master, port) => {
+                let kernel = &world.kernels[&Side::A];
+                let expectation = ftp(*master, *port);
+                let has_master = kernel.flows.contains_key(&(expectation.master, None));
+                let kind = if kernel.expectations.contains_key(&expectation.tuple) {
+                    EventKind::Destroy
+                } else {
+                    EventKind::New
+                };
+                if has_master {
+                    world.expect(Side::A, kind, &expectation);
+                }
+            }
             Step::Pass(millis) => world.advance(*millis),
             Step::Late(nth) => {
                 let late = link.borrow().sent.get(*nth).cloned();
@@ -115,6 +152,12 @@ fn n_lost(world: &mut World) -> usize {
     line.unwrap().trim_end_matches(',').parse().unwrap()
 }
 
+/// The first number of this name in each line.
+fn numbers(name: &str, lines: &[String]) -> BTreeSet<u16> {
+    let number = |line: &String| line.split(name).nth(1)?.split(' ').next()?.parse().ok();
+    lines.iter().map(|line| number(line).unwrap()).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
@@ -125,14 +168,22 @@ proptest! {
     ) {
         let link = Rc::<RefCell<Link>>::default();
         let mut world = play(&steps, &losses, &link);
-        let external: BTreeSet<u16> = world.dump(Side::B, CacheName::External).iter()
-            .map(|line| line.split("sport=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap())
-            .collect();
+        let external = numbers("sport=", &world.dump(Side::B, CacheName::External));
+        let expected = numbers(
+            "dport=",
+            &world.dump_table(Side::B, CacheName::External, Table::Expectations),
+        );
         let counted = n_lost(&mut world);
         let link = link.borrow();
         prop_assert_eq!(&external, &link.external);
+        prop_assert_eq!(expected, link.expected.keys().copied().collect());
         let lost = link.all.difference(&link.arrived).count();
         let is_in_order = !steps.iter().any(|step| matches!(step, Step::Late(_)));
+        if is_in_order && lost == 0 {
+            let kernel = world.kernels[&Side::A].flows.keys();
+            let told = kernel.map(|(tuple, _)| tuple.ports().unwrap().0).collect();
+            prop_assert_eq!(external, told, "nothing was lost, so nothing differs");
+        }
         prop_assert!(counted == lost || (counted > lost && !is_in_order), "{counted} counted of {lost}");
     }
 }
