@@ -1,5 +1,7 @@
 //! The run of a world: acts of traffic and faults, recovery, failover.
 
+mod audit;
+mod failover;
 mod recovery;
 
 use std::cell::RefCell;
@@ -7,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use engine::input::{CacheName, ClientId, DumpFormat, Request, StatsTopic, Table};
+use engine::input::{CacheName, Channel, ClientId, DumpFormat, Request, StatsTopic, Table};
 use engine::time::Instant;
 
 use crate::faults::Fault;
@@ -99,6 +101,8 @@ struct Cluster {
     schedule: Rng,
     partition_ends: Option<Instant>,
     stall_ends: Option<Instant>,
+    /// When which interface of which link comes up again.
+    link_repairs: Vec<(Instant, Side, Channel)>,
     script: Option<Script>,
     next_client: u64,
     /// Whether flows may run out of time.
@@ -140,6 +144,7 @@ impl Cluster {
             schedule: seed.stream(Purpose::Schedule),
             partition_ends: None,
             stall_ends: None,
+            link_repairs: Vec::new(),
             script: None,
             next_client: 10,
             has_expiry: true,
@@ -215,6 +220,7 @@ impl Cluster {
             .set_link_max_message_latency("a", "b", self.world.link.delay_min);
         self.end_partition();
         self.end_stall();
+        self.repair_links(|_| true);
         Ok(())
     }
 
@@ -266,6 +272,13 @@ impl Cluster {
                 self.sim.hold("a", "b");
                 self.stall_ends = Some(now.saturating_add(span));
             }
+            Fault::LinkFails(side, span) => {
+                let last = u8::try_from(self.world.config.links.len() - 1).expect("links are few");
+                let channel = Channel(self.schedule.choose(&[0, 1, 2]).min(last));
+                self.tell(&format!("link {} of {side} is down for {span:?}", channel.0));
+                self.with_machine(side, |machine| machine.set_link(channel, false));
+                self.link_repairs.push((now.saturating_add(span), side, channel));
+            }
             Fault::Request(side) => {
                 let (table, format) = (Table::Flows, DumpFormat::Xml);
                 let request = self.schedule.choose(&[
@@ -300,6 +313,17 @@ impl Cluster {
     fn end_stall(&mut self) {
         if self.stall_ends.take().is_some() {
             self.sim.release("a", "b");
+        }
+    }
+
+    /// Lets the interfaces come up again whose time to do so `is_over` says has come.
+    fn repair_links(&mut self, is_over: impl Fn(Instant) -> bool) {
+        let (over, left) = std::mem::take(&mut self.link_repairs)
+            .into_iter()
+            .partition(|(at, ..)| is_over(*at));
+        self.link_repairs = left;
+        for (_, side, channel) in over {
+            self.with_machine(side, |machine| machine.set_link(channel, true));
         }
     }
 
@@ -347,6 +371,7 @@ impl Cluster {
         if is_over(self.stall_ends) {
             self.end_stall();
         }
+        self.repair_links(|at| at <= now);
         for side in Side::BOTH {
             let power = *self.powers.get(side);
             let must_wait = power.is_off && self.script.is_some();

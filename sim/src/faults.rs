@@ -41,6 +41,8 @@ pub(crate) struct MachineRates {
     pub(crate) partitions: u32,
     /// All that is on the link waits there for a while, and then arrives.
     pub(crate) stalls: u32,
+    /// The interface of one of the links goes down for a while.
+    pub(crate) link_failures: u32,
     /// An operator asks a daemon for something.
     pub(crate) requests: u32,
     /// The clock of a machine is set, most seconds forth or back; a daemon sees it when it starts.
@@ -55,6 +57,7 @@ pub(crate) enum Fault {
     Overrun(Side, Duration),
     Partition(Duration),
     Stall(Duration),
+    LinkFails(Side, Duration),
     Request(Side),
 }
 
@@ -98,6 +101,7 @@ impl MachineRates {
             overruns: swarm(&[10, 50], rng),
             partitions: swarm(&[10, 30], rng),
             stalls: swarm(&[10], rng),
+            link_failures: swarm(&[10, 40], rng),
             requests: swarm(&[20, 100], rng),
             clock_jump_secs: if rng.happens(250) {
                 rng.choose(&[3, 1_000])
@@ -118,6 +122,7 @@ impl MachineRates {
                     Fault::Overrun(side, _) => Fault::Overrun(side, span / 8),
                     Fault::Partition(_) => Fault::Partition(span),
                     Fault::Stall(_) => Fault::Stall(span),
+                    Fault::LinkFails(side, _) => Fault::LinkFails(side, span),
                     Fault::DaemonKilled(_) | Fault::MachineDies(_) | Fault::Request(_) => fault,
                 });
             }
@@ -127,6 +132,7 @@ impl MachineRates {
         add(self.overruns, Fault::Overrun(side, Duration::ZERO));
         add(self.partitions, Fault::Partition(Duration::ZERO));
         add(self.stalls, Fault::Stall(Duration::ZERO));
+        add(self.link_failures, Fault::LinkFails(side, Duration::ZERO));
         add(self.requests, Fault::Request(side));
         faults
     }

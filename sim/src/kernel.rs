@@ -1,9 +1,14 @@
 //! A simple model of the kernel's connection-tracking table, as ctnetlink shows it.
 //!
-//! Only what the sync daemon can see is modelled: entries found by either tuple and zone, their
-//! timeouts, the errors of requests, and a socket of events that overruns.
+//! Only what the sync daemon can see is modelled: entries found by either tuple and zone, what their
+//! helpers foretell, timeouts, the errors of requests, and a socket of events that overruns.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod events;
+mod expectations;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use engine::cache::FlowKey;
@@ -12,29 +17,10 @@ use engine::input::{Errno, EventKind, Origin};
 use engine::output::{FlowName, FlowRequest};
 use engine::time::Instant;
 
-/// An event about a flow.
-#[derive(Clone, Debug)]
-pub(crate) struct Event {
-    pub(crate) kind: EventKind,
-    pub(crate) origin: Origin,
-    pub(crate) flow: Flow,
-}
+pub(crate) use events::{Event, Read, Subject};
 
-/// What a read of the event socket gives.
-#[derive(Clone, Debug)]
-pub(crate) enum Read {
-    Event(Box<Event>),
-    Overrun,
-}
-
-/// The socket through which a daemon hears of changes.
-#[derive(Debug)]
-struct EventSocket {
-    events: VecDeque<Event>,
-    is_overrun: bool,
-    /// Until then no event fits, as if the buffer were full.
-    deaf_until: Instant,
-}
+use events::EventSocket;
+use expectations::Expectations;
 
 /// An entry of the table.
 #[derive(Debug)]
@@ -50,25 +36,33 @@ pub(crate) struct Kernel {
     entries: BTreeMap<FlowKey, Entry>,
     /// Both tuples of every entry, with its zone.
     tuples: BTreeMap<FlowKey, FlowKey>,
+    expectations: Expectations,
     len_max: usize,
     n_created: u32,
     socket: Option<EventSocket>,
     event_len_max: usize,
     /// Every flow there ever was, for those who check what is said of it.
     history: BTreeSet<FlowKey>,
+    /// Whether a flow was refused because there was no room for it.
+    was_full: bool,
+    /// Flows that ended because their time was over, and did not come again.
+    timed_out: BTreeSet<FlowKey>,
 }
 
 impl Kernel {
     /// Returns an empty table for `len_max` flows, with room for `event_len_max` unread events.
-    pub(crate) const fn new(len_max: usize, event_len_max: usize) -> Self {
+    pub(crate) fn new(len_max: usize, event_len_max: usize) -> Self {
         Self {
             entries: BTreeMap::new(),
             tuples: BTreeMap::new(),
+            expectations: Expectations::default(),
             len_max,
             n_created: 0,
             socket: None,
             event_len_max,
             history: BTreeSet::new(),
+            was_full: false,
+            timed_out: BTreeSet::new(),
         }
     }
 
@@ -76,6 +70,8 @@ impl Kernel {
     pub(crate) fn lose_power(&mut self) {
         self.entries.clear();
         self.tuples.clear();
+        self.expectations.lose_power();
+        self.timed_out.clear();
         self.socket = None;
     }
 
@@ -84,13 +80,19 @@ impl Kernel {
         &self.history
     }
 
+    /// Returns whether a flow was refused because there was no room for it.
+    pub(crate) const fn was_full(&self) -> bool {
+        self.was_full
+    }
+
+    /// Returns whether a flow has ended because its time was over.
+    pub(crate) fn has_timed_out(&self, key: &FlowKey) -> bool {
+        self.timed_out.contains(key)
+    }
+
     /// Opens the event socket of a daemon that starts, in place of the one of the daemon before it.
     pub(crate) fn subscribe(&mut self, now: Instant) {
-        self.socket = Some(EventSocket {
-            events: VecDeque::new(),
-            is_overrun: false,
-            deaf_until: now,
-        });
+        self.socket = Some(EventSocket::new(self.event_len_max, now));
     }
 
     /// Closes the event socket: the daemon is dead.
@@ -101,27 +103,18 @@ impl Kernel {
     /// Loses all events until `until`.
     pub(crate) fn deafen(&mut self, until: Instant) {
         if let Some(socket) = &mut self.socket {
-            socket.deaf_until = until;
+            socket.deafen(until);
         }
     }
 
     /// Reads the event socket; a loss is told first, then the events that did fit.
     pub(crate) fn read(&mut self) -> Option<Read> {
-        let socket = self.socket.as_mut()?;
-        if std::mem::take(&mut socket.is_overrun) {
-            return Some(Read::Overrun);
-        }
-        socket
-            .events
-            .pop_front()
-            .map(|event| Read::Event(Box::new(event)))
+        self.socket.as_mut()?.read()
     }
 
     /// Returns whether the event socket has something to read.
     pub(crate) fn has_unread(&self) -> bool {
-        self.socket
-            .as_ref()
-            .is_some_and(|socket| socket.is_overrun || !socket.events.is_empty())
+        self.socket.as_ref().is_some_and(EventSocket::has_unread)
     }
 
     /// Returns the number of flows.
@@ -172,7 +165,7 @@ impl Kernel {
         }
         let has_marked = entry.flow.mark != mark;
         let told = entry.told(has_marked, now);
-        self.tell(EventKind::Update, Origin::NotUs, told, now);
+        self.tell_flow(EventKind::Update, Origin::NotUs, told, now);
     }
 
     /// Traffic keeps a flow alive, which no event tells.
@@ -187,8 +180,9 @@ impl Kernel {
         self.remove(key, Origin::NotUs, now);
     }
 
-    /// Ends the flows whose time is over.
+    /// Ends what time is over; returns the flows.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<FlowKey> {
+        self.expire_expectations(now);
         let is_over = |entry: &Entry| entry.expires <= now;
         let over: Vec<FlowKey> = self
             .entries
@@ -219,8 +213,7 @@ impl Kernel {
                 let key = self.find(name).ok_or(Errno::ENOENT)?;
                 Ok(self.flow(&key, now))
             }
-            // Its flows have no helpers, and the nodes do not replicate expectations.
-            FlowRequest::Expectation(_) => Err(Errno::EOPNOTSUPP),
+            FlowRequest::Expectation(request) => self.request_expectation(request, now).map(|()| None),
         }
     }
 
@@ -294,6 +287,7 @@ impl Kernel {
             return Err(Errno::EEXIST);
         }
         if self.entries.len() >= self.len_max {
+            self.was_full = true;
             return Err(Errno::ENOMEM);
         }
         self.n_created = self.n_created.wrapping_add(1);
@@ -308,7 +302,8 @@ impl Kernel {
         self.tuples.extend(reply.map(|reply| (reply, key)));
         self.entries.insert(key, entry);
         self.history.insert(key);
-        self.tell(EventKind::New, origin, told, now);
+        self.timed_out.remove(&key);
+        self.tell_flow(EventKind::New, origin, told, now);
         Ok(())
     }
 
@@ -345,7 +340,7 @@ impl Kernel {
         entry.flow.synproxy = wanted.synproxy.or(entry.flow.synproxy);
         entry.flow.proto.merge(stored(wanted.proto));
         let told = entry.told(has_marked, now);
-        self.tell(EventKind::Update, Origin::Us, told, now);
+        self.tell_flow(EventKind::Update, Origin::Us, told, now);
         Ok(())
     }
 
@@ -362,17 +357,28 @@ impl Kernel {
         told.status = told.status.map(|status| status | Status::DYING);
         told.timeout_secs = told.timeout_secs.filter(|_| !has_expired);
         (told.helper, told.labels) = (None, None);
-        self.tell(EventKind::Destroy, origin, told, now);
+        if has_expired {
+            self.timed_out.insert(*key);
+        }
+        self.tell_flow(EventKind::Destroy, origin, told, now);
+        self.end_foretold(key, now);
     }
 
-    fn tell(&mut self, kind: EventKind, origin: Origin, flow: Flow, now: Instant) {
-        let len_max = self.event_len_max;
+    fn tell_flow(&mut self, kind: EventKind, origin: Origin, flow: Flow, now: Instant) {
+        let subject = Subject::Flow(Box::new(flow));
+        self.tell(
+            Event {
+                kind,
+                origin,
+                subject,
+            },
+            now,
+        );
+    }
+
+    fn tell(&mut self, event: Event, now: Instant) {
         if let Some(socket) = &mut self.socket {
-            if socket.events.len() >= len_max || now < socket.deaf_until {
-                socket.is_overrun = true;
-            } else {
-                socket.events.push_back(Event { kind, origin, flow });
-            }
+            socket.tell(event, now);
         }
     }
 }
@@ -430,122 +436,4 @@ fn stored(proto: ProtoState) -> ProtoState {
         (tcp.wscale_orig, tcp.wscale_reply) = (None, None);
     }
     ProtoState::Tcp(tcp)
-}
-
-#[cfg(test)]
-mod tests {
-    use engine::flow::{Addrs, L4Key, Protocol};
-
-    use super::*;
-
-    const NOW: Instant = Instant::from_millis(1_000);
-
-    fn flow(port: u16) -> Flow {
-        let orig = Tuple {
-            addrs: Addrs::V4 {
-                src: [10, 0, 0, 1].into(),
-                dst: [192, 0, 2, 9].into(),
-            },
-            proto: Protocol::UDP,
-            key: L4Key::Ports { src: port, dst: 53 },
-        };
-        Flow {
-            reply: Some(orig.mirrored()),
-            status: Some(Status::CONFIRMED),
-            timeout_secs: Some(30),
-            ..Flow::new(orig)
-        }
-    }
-
-    fn kernel() -> Kernel {
-        let mut kernel = Kernel::new(3, 2);
-        kernel.subscribe(NOW);
-        kernel
-    }
-
-    fn create(kernel: &mut Kernel, flow: Flow) -> Result<(), Errno> {
-        kernel.request(&FlowRequest::Create(flow), NOW).map(|_| ())
-    }
-
-    #[test]
-    fn a_tuple_is_taken_in_either_direction() {
-        let mut kernel = kernel();
-        create(&mut kernel, flow(1)).unwrap();
-        assert_eq!(create(&mut kernel, flow(1)), Err(Errno::EEXIST));
-        let backwards = Flow {
-            reply: Some(flow(1).orig),
-            orig: flow(1).orig.mirrored(),
-            ..flow(1)
-        };
-        assert_eq!(create(&mut kernel, backwards), Err(Errno::EEXIST));
-        let elsewhere = Flow {
-            zone: Some(7),
-            ..flow(1)
-        };
-        assert_eq!(create(&mut kernel, elsewhere), Ok(()));
-    }
-
-    #[test]
-    fn what_cannot_be_done_has_an_error_and_no_effect() {
-        let mut kernel = kernel();
-        let orphan = Flow {
-            master: Some(flow(9).orig),
-            ..flow(1)
-        };
-        assert_eq!(create(&mut kernel, orphan), Err(Errno::ENOENT));
-        let expected = Flow {
-            status: Some(Status::CONFIRMED | Status::EXPECTED),
-            ..flow(1)
-        };
-        assert_eq!(create(&mut kernel, expected), Err(Errno::EBUSY));
-        let update = kernel.request(&FlowRequest::Update(flow(1)), NOW);
-        assert_eq!(update, Err(Errno::ENOENT));
-        assert!(kernel.read().is_none(), "nothing has happened");
-        for port in 1..=3 {
-            create(&mut kernel, flow(port)).unwrap();
-        }
-        assert_eq!(create(&mut kernel, flow(4)), Err(Errno::ENOMEM));
-        assert_eq!(kernel.len(), 3);
-    }
-
-    #[test]
-    fn an_overrun_is_told_before_the_events_that_did_fit() {
-        let mut kernel = kernel();
-        for port in 1..=3 {
-            create(&mut kernel, flow(port)).unwrap();
-        }
-        assert!(matches!(kernel.read(), Some(Read::Overrun)));
-        let told: Vec<_> = std::iter::from_fn(|| kernel.read()).collect();
-        assert_eq!(told.len(), 2, "{told:?}");
-    }
-
-    #[test]
-    fn a_flow_ends_when_its_time_is_over_and_traffic_puts_that_off() {
-        let mut kernel = kernel();
-        let key = FlowKey::of(&flow(1));
-        kernel.begin(flow(1), NOW).unwrap();
-        let later = NOW.saturating_add(Duration::from_secs(29));
-        kernel.refresh(&key, 30, later);
-        assert!(
-            kernel
-                .expire(NOW.saturating_add(Duration::from_secs(30)))
-                .is_empty()
-        );
-        assert_eq!(kernel.expire(NOW.saturating_add(Duration::from_secs(59))), [key]);
-        assert!(kernel.flow(&key, NOW).is_none());
-    }
-
-    #[test]
-    fn a_translation_shows_in_the_reply_tuple_and_the_status() {
-        let mut kernel = kernel();
-        let nat = Nat {
-            snat: Some([203, 0, 113, 1].into()),
-            spat: Some(4_000),
-            ..Nat::NONE
-        };
-        create(&mut kernel, Flow { nat, ..flow(1) }).unwrap();
-        let created = kernel.flow(&FlowKey::of(&flow(1)), NOW).unwrap();
-        assert_eq!(created.nat_in_effect(), nat);
-        assert_eq!(created.status, Some(Status(0x198)));
-    }
 }

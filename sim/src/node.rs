@@ -21,12 +21,12 @@ use turmoil::net::UdpSocket;
 
 use crate::check;
 use crate::faults::Fate;
-use crate::kernel::Read;
+use crate::kernel::{Event, Read, Subject};
 use crate::report;
 use crate::scene::{PlantedBug, SharedScene};
 use crate::side::Side;
 
-/// The port of the dedicated link.
+/// The port of the dedicated links. They share it: in front of each datagram a byte names its link.
 const PORT: u16 = 3_780;
 
 /// The client that reads the statistics after each step.
@@ -39,6 +39,7 @@ const EXTERNAL: ClientId = ClientId(1);
 #[derive(Debug)]
 enum Job {
     Dump { id: DumpId, after: Option<FlowKey> },
+    DumpExpectations { id: DumpId },
     Batch { batch: Batch, answers: Option<Answers> },
 }
 
@@ -121,9 +122,18 @@ impl Daemon {
             .saturating_add(since_start)
             .saturating_add(ahead);
         shared.trace.tell(now, side.name(), "the daemon starts");
-        shared.machine(side).kernel.subscribe(now);
-        let engine = Engine::new(shared.world.config.clone(), seed, wall, now);
+        let mut config = shared.world.config.clone();
+        let machine = shared.machine(side);
+        // Where the table is polled there are no events.
+        if config.poll_period.is_none() {
+            machine.kernel.subscribe(now);
+        }
+        for (link, state) in config.links.iter_mut().zip(&machine.links) {
+            link.state = *state;
+        }
+        machine.link_news.clear();
         drop(shared);
+        let engine = Engine::new(config, seed, wall, now);
         Self {
             side,
             scene,
@@ -152,9 +162,14 @@ impl Daemon {
         match wake {
             Wake::Bell => {
                 self.read_events();
+                self.read_links();
                 self.read_requests();
             }
-            Wake::Datagram(from, len) => self.receive(*from, &buffer[..*len]),
+            Wake::Datagram(from, len) => {
+                if let Some((channel, payload)) = buffer[..*len].split_first() {
+                    self.receive(Channel(*channel), *from, payload);
+                }
+            }
             Wake::Kernel => self.work(),
             Wake::Deadline => {}
         }
@@ -172,19 +187,45 @@ impl Daemon {
                             .handle_input(Input::Kernel(KernelInput::Overrun), now());
                     }
                 }
-                Some(Read::Event(event)) => {
-                    let (kind, origin, flow) = (event.kind, event.origin, &event.flow);
-                    self.tell(&format!(
-                        "kernel: {kind:?} {} by {origin:?}",
-                        report::flow(&flow.orig)
-                    ));
-                    if kind == EventKind::Destroy && self.bug() == Some(PlantedBug::EndsSwallowed) {
-                        continue;
-                    }
-                    let event = KernelInput::Flow { kind, origin, flow };
-                    self.engine.handle_input(Input::Kernel(event), now());
-                }
+                Some(Read::Event(event)) => self.read_event(&event),
             }
+        }
+    }
+
+    fn read_event(&mut self, event: &Event) {
+        let Event {
+            kind,
+            origin,
+            subject,
+        } = event;
+        let (kind, origin) = (*kind, *origin);
+        let input = match subject {
+            Subject::Flow(flow) => KernelInput::Flow { kind, origin, flow },
+            Subject::Expectation(expectation) => KernelInput::Expect {
+                kind,
+                origin,
+                expectation,
+            },
+        };
+        let what = report::subject(subject);
+        self.tell(&format!("kernel: {kind:?} {what} by {origin:?}"));
+        if kind == EventKind::Destroy && self.bug() == Some(PlantedBug::EndsSwallowed) {
+            return;
+        }
+        self.engine.handle_input(Input::Kernel(input), now());
+    }
+
+    fn read_links(&mut self) {
+        loop {
+            let mut scene = self.scene.borrow_mut();
+            let machine = scene.machine(self.side);
+            let Some(channel) = machine.link_news.pop_first() else {
+                return;
+            };
+            let state = machine.links[usize::from(channel.0)];
+            drop(scene);
+            self.engine
+                .handle_input(Input::Link(channel, LinkEvent::State(state)), now());
         }
     }
 
@@ -199,12 +240,14 @@ impl Daemon {
         }
     }
 
-    fn receive(&mut self, from: SocketAddr, payload: &[u8]) {
+    fn receive(&mut self, channel: Channel, from: SocketAddr, payload: &[u8]) {
+        let mut scene = self.scene.borrow_mut();
+        if !scene.machine(self.side).has_link(channel) {
+            return;
+        }
         let who = format!("{}←{}", self.side, self.side.other());
-        self.scene
-            .borrow_mut()
-            .trace
-            .tell(now(), &who, &report::datagram(payload));
+        scene.trace.tell(now(), &who, &report::datagram(channel, payload));
+        drop(scene);
         let has_ack = || {
             wire::messages(payload)
                 .flatten()
@@ -214,7 +257,7 @@ impl Daemon {
             return;
         }
         let input = Input::Peer {
-            channel: Channel(0),
+            channel,
             source: from.ip(),
             payload,
         };
@@ -229,6 +272,10 @@ impl Daemon {
         };
         let unfinished = match job {
             Job::Dump { id, after } => self.dump_part(id, after),
+            Job::DumpExpectations { id } => {
+                self.dump_expectations(id);
+                None
+            }
             Job::Batch { batch, answers: None } => Some(self.carry_out(batch)),
             Job::Batch {
                 batch,
@@ -262,10 +309,33 @@ impl Daemon {
             }
             return Some(Job::Dump { id, after });
         }
+        self.end_dump(id, error);
+        None
+    }
+
+    /// Reads all expectations: they are few.
+    fn dump_expectations(&mut self, id: DumpId) {
+        let mut scene = self.scene.borrow_mut();
+        let dump_failures = scene.world.kernel.dump_failures;
+        let fails = scene.has_faults && scene.datagrams.happens(dump_failures);
+        let expectations = scene.machine(self.side).kernel.expectations(now());
+        drop(scene);
+        if !fails {
+            for expectation in &expectations {
+                let entry = KernelInput::DumpedExpectation {
+                    dump: id,
+                    expectation,
+                };
+                self.engine.handle_input(Input::Kernel(entry), now());
+            }
+        }
+        self.end_dump(id, fails.then_some(Errno::EBUSY));
+    }
+
+    fn end_dump(&mut self, id: DumpId, error: Option<Errno>) {
         self.tell(&format!("kernel: dump {} ends, {error:?}", id.0));
         let ended = KernelInput::DumpEnded { dump: id, error };
         self.engine.handle_input(Input::Kernel(ended), now());
-        None
     }
 
     /// Lets the kernel carry out a batch; its answers come later.
@@ -349,9 +419,10 @@ impl Daemon {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Send(channel, payload) => self.send(socket, channel, payload)?,
-                Output::Kernel(KernelOp::Dump { id, .. }) => {
-                    self.jobs.push_back(Job::Dump { id, after: None })
-                }
+                Output::Kernel(KernelOp::Dump { id, table }) => self.jobs.push_back(match table {
+                    Table::Expectations => Job::DumpExpectations { id },
+                    Table::Flows | Table::Both => Job::Dump { id, after: None },
+                }),
                 Output::Kernel(KernelOp::Batch(batch)) => {
                     self.jobs.push_back(Job::Batch { batch, answers: None });
                 }
@@ -393,10 +464,12 @@ impl Daemon {
         if scene.bug == Some(PlantedBug::DatagramsTooLong) {
             payload.extend_from_within(..);
         }
-        let history = scene.machines.get(self.side).kernel.history();
-        let result = check::datagram(&payload, &scene.world.config, history);
+        let kernel = &scene.machines.get(self.side).kernel;
+        let result = check::datagram(channel, &payload, &scene.world.config, kernel);
         scene.check(self.side, result, now());
-        let fate = if scene.has_faults {
+        let fate = if !scene.machines.get(self.side).has_link(channel) {
+            Fate::Lost
+        } else if scene.has_faults {
             scene.world.link.fate(&mut scene.datagrams)
         } else {
             Fate::Sent
@@ -407,11 +480,14 @@ impl Daemon {
             Fate::Doubled => (2, "   twice"),
         };
         let who = format!("{}→{}", self.side, self.side.other());
-        scene
-            .trace
-            .tell(now(), &who, &format!("{}{note}", report::datagram(&payload)));
+        scene.trace.tell(
+            now(),
+            &who,
+            &format!("{}{note}", report::datagram(channel, &payload)),
+        );
+        let framed = [&[channel.0], payload.as_slice()].concat();
         for _ in 0..n_sent {
-            socket.try_send_to(&payload, (self.side.other().name(), PORT))?;
+            socket.try_send_to(&framed, (self.side.other().name(), PORT))?;
         }
         self.engine
             .handle_input(Input::Link(channel, LinkEvent::Sent(payload)), now());

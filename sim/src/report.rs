@@ -9,9 +9,12 @@
 
 use std::fmt::Write as _;
 
-use engine::flow::{L4Key, Tuple};
+use engine::flow::{Expectation, L4Key, Tuple};
+use engine::input::Channel;
 use engine::time::Instant;
 use engine::wire::{self, Change, Content, Flags, MessageView};
+
+use crate::kernel::Subject;
 
 /// The story so far.
 #[derive(Debug, Default)]
@@ -33,8 +36,16 @@ impl Trace {
     }
 }
 
-/// Tells what is in a datagram.
-pub(crate) fn datagram(payload: &[u8]) -> String {
+/// Tells what is in a datagram, and by which link it goes if not by the first.
+pub(crate) fn datagram(channel: Channel, payload: &[u8]) -> String {
+    let way = match channel.0 {
+        0 => String::new(),
+        n => format!("   by link {n}"),
+    };
+    messages(payload) + &way
+}
+
+fn messages(payload: &[u8]) -> String {
     let mut parts: Vec<String> = wire::messages(payload)
         .map(|message| match message {
             Ok(message) => self::message(&message),
@@ -62,7 +73,17 @@ fn message(message: &MessageView<'_>) -> String {
                 Err(error) => format!("{kind} malformed: {error}"),
             }
         }
-        Ok(Content::Expectation(change)) => format!("EXP {change:?}"),
+        Ok(Content::Expectation(change)) => {
+            let kind = match change {
+                Change::New => "EXP_NEW",
+                Change::Update => "EXP_UPD",
+                Change::Delete => "EXP_DEL",
+            };
+            match wire::decode_expectation(message.body, message.body_offset()) {
+                Ok(decoded) => format!("{kind} {}", expectation(&decoded.expectation)),
+                Err(error) => format!("{kind} malformed: {error}"),
+            }
+        }
         Ok(Content::Ack(range)) => format!("ACK {}..={}", range.from.0, range.to.0),
         Ok(Content::Nack(range)) => format!("NACK {}..={}", range.from.0, range.to.0),
         Ok(Content::Resync) => "RESYNC".to_owned(),
@@ -93,8 +114,22 @@ fn source(tuple: &Tuple) -> String {
     }
 }
 
+/// Names what an event is about.
+pub(crate) fn subject(subject: &Subject) -> String {
+    match subject {
+        Subject::Flow(flow) => self::flow(&flow.orig),
+        Subject::Expectation(expectation) => self::expectation(expectation),
+    }
+}
+
+/// Names an expectation.
+fn expectation(expectation: &Expectation) -> String {
+    let port = expectation.tuple.ports().map_or(0, |(_, dst)| dst);
+    format!("expectation of port {port}")
+}
+
 /// Names a flow.
-pub(crate) fn flow(tuple: &Tuple) -> String {
+fn flow(tuple: &Tuple) -> String {
     let dst = tuple.addrs.dst();
     let name = tuple.proto.name();
     match tuple.key {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use engine::Timer;
-use engine::input::{ClientId, Request};
+use engine::input::{Channel, ClientId, LinkState, Request};
 use engine::output::FlowRequest;
 use engine::stats::Statistics;
 use engine::time::Instant;
@@ -56,6 +56,10 @@ pub(crate) struct Machine {
     pub(crate) replies: BTreeMap<ClientId, Vec<u8>>,
     /// Clients whose answer is complete.
     pub(crate) answered: BTreeSet<ClientId>,
+    /// The interfaces of the links.
+    pub(crate) links: Vec<LinkState>,
+    /// Those of them whose change no daemon has read yet.
+    pub(crate) link_news: BTreeSet<Channel>,
     /// The daemon that runs, if one does and has done its first step.
     pub(crate) view: Option<View>,
     names: BTreeSet<String>,
@@ -71,6 +75,8 @@ impl Machine {
             requests: VecDeque::new(),
             replies: BTreeMap::new(),
             answered: BTreeSet::new(),
+            links: world.config.links.iter().map(|link| link.state).collect(),
+            link_news: BTreeSet::new(),
             view: None,
             names: BTreeSet::new(),
             n_names_of: 0,
@@ -79,8 +85,23 @@ impl Machine {
 
     /// Wakes the daemon if there is something for it to read.
     pub(crate) fn ring(&self) {
-        if self.kernel.has_unread() || !self.requests.is_empty() {
+        if self.kernel.has_unread() || !self.requests.is_empty() || !self.link_news.is_empty() {
             self.bell.notify_one();
+        }
+    }
+
+    /// Returns whether the interface of a link can send and receive.
+    pub(crate) fn has_link(&self, channel: Channel) -> bool {
+        self.links
+            .get(usize::from(channel.0))
+            .is_some_and(|link| link.runs())
+    }
+
+    /// Lets the interface of a link go down, or up.
+    pub(crate) fn set_link(&mut self, channel: Channel, is_up: bool) {
+        if let Some(link) = self.links.get_mut(usize::from(channel.0)) {
+            (link.is_up, link.is_running) = (is_up, is_up);
+            self.link_news.insert(channel);
         }
     }
 

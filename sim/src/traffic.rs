@@ -1,5 +1,7 @@
 //! What the hosts behind the firewalls do, as far as a kernel's table shows it.
 
+mod expectations;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use engine::cache::FlowKey;
@@ -30,6 +32,10 @@ pub(crate) struct TrafficRates {
     ends: u32,
     /// An end, and at once a new flow with the same tuple.
     replacements: u32,
+    /// A helper foretells a flow.
+    foretellings: u32,
+    /// What was foretold comes, or is given up.
+    arrivals: u32,
     /// Flows with each of these, in 1,000.
     natted: u32,
     expected: u32,
@@ -37,6 +43,8 @@ pub(crate) struct TrafficRates {
     ipv6: u32,
     not_tcp: u32,
     decorated: u32,
+    /// TCP flows with a helper.
+    helped: u32,
 }
 
 impl TrafficRates {
@@ -51,6 +59,9 @@ impl TrafficRates {
             refreshes: share(&[1]),
             ends: share(&[1, 2, 5]),
             replacements: share(&[1, 3]),
+            foretellings: share(&[1, 3]),
+            arrivals: share(&[1]),
+            helped: share(&[200, 1_000]),
             natted: share(&[200, 800, 1_000]),
             expected: share(&[100, 400]),
             zoned: share(&[300]),
@@ -70,6 +81,8 @@ pub(crate) struct Traffic {
     rng: Rng,
     /// Port for the next translation: no two flows are given the same.
     next_port: u16,
+    /// Port for the next expectation: no two of them wait for the same.
+    next_foretold: u16,
 }
 
 impl Traffic {
@@ -78,6 +91,7 @@ impl Traffic {
             rates,
             rng,
             next_port: 1_024,
+            next_foretold: 1_024,
         }
     }
 
@@ -104,6 +118,8 @@ impl Traffic {
             rates.refreshes,
             rates.ends,
             rates.replacements,
+            rates.foretellings,
+            rates.arrivals,
         ];
         let total = limits.iter().sum::<u32>();
         let mut left = self.rng.between_u32(0, total - 1);
@@ -122,6 +138,8 @@ impl Traffic {
             Some(1) => self.change(&key, kernel, now),
             Some(2) => kernel.refresh(&key, self.rng.between_u32(20, 200), now),
             Some(3) => kernel.end(&key, now),
+            Some(5) => self.foretell(&key, kernel, now),
+            Some(6) => self.arrive(kernel, now),
             _ => {
                 let Some(old) = kernel.flow(&key, now) else { return };
                 kernel.end(&key, now);
@@ -238,9 +256,10 @@ impl Traffic {
             ..Flow::new(orig)
         };
         if self.rng.happens(self.rates.decorated) {
-            flow.helper =
-                (orig.proto == Protocol::TCP).then(|| HelperName::from_bytes(b"ftp").expect("a short name"));
             flow.mark = Some(self.rng.between_u32(0, 3));
+        }
+        if orig.proto == Protocol::TCP && self.rng.happens(self.rates.helped) {
+            flow.helper = Some(HelperName::from_bytes(b"ftp").expect("a short name"));
         }
         flow
     }

@@ -3,15 +3,11 @@
 //! The rates are drawn as well, and many of them are zero, so that some worlds know one kind of
 //! fault only and others all of them at once.
 
-use engine::input::LinkState;
-use std::num::{NonZeroU16, NonZeroU32};
+mod config;
+
 use std::time::Duration;
 
-use engine::config::{
-    Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, OwnFlows, PeerFlows,
-    StartupResync, TcpWindowTracking,
-};
-use engine::filter::Filter;
+use engine::config::{Config, Mode, OwnFlows, PeerFlows};
 use engine::time::UnixTime;
 
 use crate::faults::{LinkRates, MachineRates};
@@ -74,8 +70,10 @@ impl World {
     pub(crate) fn new(seed: Seed) -> Self {
         let mut rng = seed.stream(Purpose::World);
         let rng = &mut rng;
+        let config = config::draw(rng);
         let topology = match rng.between(0, 3) {
-            0 => Topology::ActiveActive,
+            // Whose a flow is nobody can tell where the kernels hold those of both.
+            0 if config.peer_flows == PeerFlows::Cached => Topology::ActiveActive,
             1 => Topology::ActiveBackup(Side::B),
             _ => Topology::ActiveBackup(Side::A),
         };
@@ -83,7 +81,7 @@ impl World {
         let n_acts = rng.between(1, 2);
         Self {
             seed,
-            config: config(rng),
+            config,
             topology,
             kernel: kernel(traffic.flow_len_max, rng),
             link: LinkRates::draw(rng),
@@ -95,9 +93,39 @@ impl World {
         }
     }
 
-    /// Returns whether both nodes must become equal: without acknowledgements some ends are lost.
-    pub(crate) fn is_acknowledged(&self) -> bool {
-        matches!(self.config.mode, Mode::Ftfw(_))
+    /// Returns whether the nodes become equal again whatever was lost. Without acknowledgements and
+    /// refreshes nobody hears of an end that was lost.
+    pub(crate) const fn heals(&self) -> bool {
+        match self.config.mode {
+            Mode::Ftfw(_) | Mode::Alarm(_) => true,
+            Mode::Notrack(_) => false,
+        }
+    }
+
+    /// Returns how long it takes until the peer has heard of what has just happened, if nothing is lost.
+    pub(crate) fn telling_time(&self) -> Duration {
+        const ON_THE_WAY: Duration = Duration::from_secs(2);
+        // A dump takes its time too.
+        let poll = self
+            .config
+            .poll_period
+            .map(|period| period + Duration::from_secs(8));
+        ON_THE_WAY + poll.unwrap_or_default()
+    }
+
+    /// Returns whether a node may lose what it knew: a daemon or a machine.
+    pub(crate) const fn has_restarts(&self) -> bool {
+        self.machines.daemon_kills > 0 || self.machines.machine_deaths > 0
+    }
+
+    /// Returns whether flows of the peer go into the kernel as they are told.
+    pub(crate) fn injects(&self) -> bool {
+        self.config.peer_flows == PeerFlows::Injected
+    }
+
+    /// Returns whether flows are passed on and not cached.
+    pub(crate) fn bypasses(&self) -> bool {
+        self.config.own_flows == OwnFlows::Bypassed
     }
 }
 
@@ -143,59 +171,12 @@ fn kernel(flow_len_max: usize, rng: &mut Rng) -> KernelLimits {
     }
 }
 
-fn config(rng: &mut Rng) -> Config {
-    let startup_resync = rng.choose(&[StartupResync::Off, StartupResync::On]);
-    let mode = if rng.happens(120) {
-        Mode::Notrack(NotrackConfig { startup_resync })
-    } else {
-        Mode::Ftfw(FtfwConfig {
-            ack_window: non_zero(rng.choose(&[1, 2, 5, 20, 300])),
-            resend_queue_len_max: NonZeroU32::from(non_zero(rng.choose(&[8, 40, 300, 20_000, 20_000]))),
-            startup_resync,
-        })
-    };
-    let secs = |secs: u64| Duration::from_secs(secs);
-    Config {
-        mode,
-        filter: Filter::default(),
-        expectations: ExpectationSync::Off,
-        cache_len_max: NonZeroU32::from(non_zero(20_000)),
-        cache_len_expected: 0,
-        commit_timeout_secs: rng.choose(&[None, None, None, NonZeroU32::new(180)]),
-        purge_timeout: secs(60),
-        own_flows: OwnFlows::Cached,
-        peer_flows: PeerFlows::Cached,
-        tcp_window_tracking: rng.choose(&[TcpWindowTracking::Off, TcpWindowTracking::On]),
-        overrun_resync: Some(secs(rng.choose(&[1, 3, 10]))),
-        poll_period: None,
-        reconcile_period: rng.choose(&[None, None, Some(secs(5)), Some(secs(13))]),
-        links: vec![LinkConfig {
-            interface: "sync0".to_owned(),
-            state: LinkState {
-                is_up: true,
-                is_running: true,
-                payload_len_max: rng.choose(&[548, 1_472, 1_472, 8_972]),
-            },
-        }],
-        default_link: 0,
-        limits: Limits {
-            batch_len_max: non_zero(rng.choose(&[1, 3, 128])),
-            bulk_turn_len_max: non_zero(rng.choose(&[1, 7, 1_024])),
-            reply_part_len: rng.choose(&[1, 200, 65_536]),
-            dump_tombstones_max: rng.choose(&[0, 3, 65_536, 65_536]),
-        },
-    }
-}
-
-fn non_zero(number: u16) -> NonZeroU16 {
-    NonZeroU16::new(number).expect("no choice is zero")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     type Rate = fn(&World) -> u32;
+    type Kind = fn(&Config) -> bool;
 
     #[test]
     fn a_seed_gives_one_world_and_another_seed_another() {
@@ -220,6 +201,26 @@ mod tests {
                 (50..190).contains(&n_zero),
                 "{name} is zero in {n_zero} of 200 worlds"
             );
+        }
+    }
+
+    #[test]
+    fn every_kind_of_cluster_is_drawn_and_none_always_is() {
+        let worlds: Vec<World> = (0..200).map(|seed| World::new(Seed(seed))).collect();
+        let kinds: [(&str, Kind); 9] = [
+            ("FT-FW", |config| matches!(config.mode, Mode::Ftfw(_))),
+            ("NOTRACK", |config| matches!(config.mode, Mode::Notrack(_))),
+            ("ALARM", |config| matches!(config.mode, Mode::Alarm(_))),
+            ("filters", |config| !config.filter.is_empty()),
+            ("expectations", |config| config.expectations.is_on()),
+            ("injection", |config| config.peer_flows == PeerFlows::Injected),
+            ("bypass", |config| config.own_flows == OwnFlows::Bypassed),
+            ("polls", |config| config.poll_period.is_some()),
+            ("several links", |config| config.links.len() > 1),
+        ];
+        for (name, is_so) in kinds {
+            let n_so = worlds.iter().filter(|world| is_so(&world.config)).count();
+            assert!((5..190).contains(&n_so), "{name}: {n_so} of 200 worlds");
         }
     }
 }
