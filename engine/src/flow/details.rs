@@ -118,3 +118,41 @@ impl CivilTime {
         decimal(out, self.year)
     }
 }
+
+/// Stand-ins for what comes from outside, for tests.
+#[cfg(test)]
+pub(super) mod told {
+    use super::{CivilTime, LabelNames, LocalTime};
+
+    /// It is always noon.
+    #[derive(Debug)]
+    pub(in crate::flow) struct Noon;
+
+    impl LocalTime for Noon {
+        fn local(&self, _: u64) -> CivilTime {
+            CivilTime {
+                year: 2026,
+                month: 11,
+                day: 1,
+                weekday: 1,
+                hour: 12,
+                minute: 0,
+                second: 9,
+            }
+        }
+    }
+
+    /// Labels of even number have a name.
+    #[derive(Debug)]
+    pub(in crate::flow) struct EvenLabels;
+
+    impl LabelNames for EvenLabels {
+        fn name(&self, label: u8) -> Option<&str> {
+            const NAMES: [&str; 4] = ["web", "mail-in", "spaced name", "b d"];
+            NAMES
+                .into_iter()
+                .nth(usize::from(label / 2 % 4))
+                .filter(|_| label.is_multiple_of(2))
+        }
+    }
+}

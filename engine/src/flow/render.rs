@@ -150,18 +150,27 @@ pub(super) fn hex_field(out: &mut impl Sink, prefix: &str, number: u16) -> fmt::
 /// Writes `number` in hexadecimal without leading zeros.
 #[inline]
 pub(super) fn hex(out: &mut impl Sink, number: u16) -> fmt::Result {
-    let zeros = (number.leading_zeros() / 4).min(3);
-    let [a, b] = number.wrapping_shl(zeros.wrapping_mul(4)).to_be_bytes();
-    let word = [a >> 4, a & 0xf, b >> 4, b & 0xf].map(hex_digit);
-    let len = 4_u8.saturating_sub(u8::try_from(zeros).unwrap_or_default());
-    out.ascii(word, usize::from(len))
+    let (digits, len) = hex_digits(number);
+    out.ascii(digits.to_le_bytes(), len)
 }
 
-const fn hex_digit(nibble: u8) -> u8 {
-    match nibble {
-        0..=9 => b'0' | nibble,
-        _ => nibble.wrapping_add(b'a' - 10),
-    }
+/// Returns the digits as characters, the first in the lowest byte, and how many there are.
+#[inline]
+fn hex_digits(number: u16) -> (u32, usize) {
+    let number = u32::from(number);
+    let nibbles = number.wrapping_shr(12)
+        | number & 0x0f00
+        | (number & 0xf0).wrapping_shl(12)
+        | (number & 0xf).wrapping_shl(24);
+    // 1 in every byte that needs a letter: 39 lie between `9` and `a` less one.
+    let letters = nibbles.wrapping_add(0x0606_0606).wrapping_shr(4) & 0x0101_0101;
+    let digits = nibbles
+        .wrapping_add(0x3030_3030)
+        .wrapping_add(letters.wrapping_mul(39));
+    // The last digit is written even if it is 0.
+    let zeros = (nibbles.trailing_zeros() / 8).min(3);
+    let len = 4_u8.saturating_sub(u8::try_from(zeros).unwrap_or_default());
+    (digits.wrapping_shr(zeros.wrapping_mul(8)), usize::from(len))
 }
 
 /// Writes an address as `inet_ntop` does.
@@ -229,21 +238,26 @@ fn ipv6(out: &mut impl Sink, address: Ipv6Addr) -> fmt::Result {
         _ => {}
     }
     let (start, len) = longest_zeros(segments);
-    let mut separator = "";
+    let mut is_separated = true;
     let mut segments = segments.into_iter().enumerate();
     while let Some((n, segment)) = segments.next() {
         if n == start && len > 1 {
             out.write_str("::")?;
-            separator = "";
+            is_separated = true;
             // The run is passed over, its first segment is this one.
             if let Some(rest) = len.checked_sub(2) {
                 segments.nth(rest);
             }
             continue;
         }
-        out.write_str(separator)?;
-        hex(out, segment)?;
-        separator = ":";
+        let (digits, len) = hex_digits(segment);
+        if is_separated {
+            out.ascii(digits.to_le_bytes(), len)?;
+        } else {
+            let word = u64::from(digits).wrapping_shl(8) | u64::from(b':');
+            out.ascii(word.to_le_bytes(), len.saturating_add(1))?;
+        }
+        is_separated = false;
     }
     Ok(())
 }

@@ -277,3 +277,76 @@ impl<S: Sink> fmt::Write for Quoted<'_, S> {
 }
 
 impl<S: Sink> Sink for Quoted<'_, S> {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::{String, ToString as _};
+
+    use super::*;
+    use crate::flow::details::told::EvenLabels;
+    use crate::flow::{HelperName, parse};
+
+    /// Returns the saved form of a flow that is given as a plain line, with its translation done.
+    fn saved(line: &str, change: impl FnOnce(&mut Flow)) -> String {
+        let mut flow = parse::line(line).unwrap().flow;
+        flow.status = flow
+            .status
+            .map(|status| status | Status::SRC_NAT_DONE | Status::DST_NAT_DONE);
+        change(&mut flow);
+        SaveLine {
+            flow: &flow,
+            verb: Verb::Add,
+            labels: Some(&EvenLabels),
+        }
+        .to_string()
+    }
+
+    #[test]
+    fn a_translation_that_its_reader_would_lose_carries_the_port() {
+        for (line, words) in [
+            (
+                "udp 17 9 src=10.0.0.5 dst=10.0.1.1 sport=5 dport=80 src=6.6.6.7 dst=5.5.5.7 sport=8081 dport=1001",
+                "-g 6.6.6.7:8081 -n 5.5.5.7:1001 -p udp --sport 5 --dport 80 --reply-port-src 8081 \
+                 --reply-port-dst 1001",
+            ),
+            (
+                "udp 17 9 src=fd00::5 dst=fd00::1 sport=5 dport=80 src=fd00::9 dst=fd00::8 sport=99 dport=5",
+                "-g [fd00::9]:99 -n fd00::8 -p udp --sport 5 --dport 80 --reply-port-src 99 --reply-port-dst 5",
+            ),
+            (
+                "udp 17 9 src=10.0.0.6 dst=10.0.1.1 sport=5 dport=80 src=10.0.1.1 dst=10.0.0.6 sport=8081 dport=5",
+                "-g 10.0.1.1:8081 -q 10.0.0.6 -p udp --sport 5 --dport 80 --reply-port-src 8081 --reply-port-dst 5",
+            ),
+            (
+                "udp 17 9 src=10.0.0.6 dst=10.0.1.1 sport=5 dport=80 src=6.6.6.6 dst=10.0.0.6 sport=8081 dport=5",
+                "-g 6.6.6.6 -q 10.0.0.6 -p udp --sport 5 --dport 80 --reply-port-src 8081 --reply-port-dst 5",
+            ),
+        ] {
+            let line = saved(line, |_| {});
+            assert!(line.ends_with(words), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_stock_program_has_no_words_for_stands_at_the_end() {
+        let line =
+            "udp 17 9 src=10.0.0.5 dst=10.0.1.1 sport=5 dport=80 src=10.0.1.1 dst=10.0.0.5 sport=80 dport=5";
+        let fill = |flow: &mut Flow| {
+            flow.mark = Some(5);
+            flow.labels = Some(Labels(0b1_0111 | 1 << 127));
+            flow.helper = HelperName::from_bytes(b"my \"one\\").ok();
+        };
+        let end = r#" -m 5 --label-add "web,#1,mail-in,spaced name,#127" --helper "my \"one\\""#;
+        let line = saved(line, fill);
+        assert!(line.ends_with(end), "{line}");
+    }
+
+    #[test]
+    fn a_name_cannot_begin_another_command() {
+        let line = saved("udp 17 9 src=10.0.0.5 dst=10.0.1.1 sport=5 dport=80", |flow| {
+            flow.helper = HelperName::from_bytes(b"x\n-F").ok();
+        });
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.ends_with(" --helper \"x\u{fffd}-F\""), "{line}");
+    }
+}

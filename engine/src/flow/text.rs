@@ -285,15 +285,30 @@ fn family(out: &mut impl Sink, family: Family) -> fmt::Result {
 }
 
 /// Writes the name in eight columns, a blank and the number.
+#[inline]
 fn protocol(out: &mut impl Sink, protocol: Protocol) -> fmt::Result {
-    const BLANKS: &str = "        ";
-    let name = protocol.name();
-    out.write_str(name)?;
-    out.write_str(BLANKS.get(name.len()..).unwrap_or_default())?;
-    field(out, " ", protocol.0)
+    let name = column(protocol);
+    out.ascii(name, name.len())?;
+    decimal(out, protocol.0)
+}
+
+/// Returns the name in eight columns and a blank.
+const fn column(protocol: Protocol) -> [u8; 9] {
+    *match protocol {
+        Protocol::TCP => b"tcp      ",
+        Protocol::UDP => b"udp      ",
+        Protocol::UDPLITE => b"udplite  ",
+        Protocol::ICMP => b"icmp     ",
+        Protocol::ICMPV6 => b"icmpv6   ",
+        Protocol::SCTP => b"sctp     ",
+        Protocol::DCCP => b"dccp     ",
+        Protocol::GRE => b"gre      ",
+        _ => b"unknown  ",
+    }
 }
 
 /// Writes one direction of a flow up to its zone.
+#[inline]
 fn direction(out: &mut impl Sink, tuple: &Tuple, zone: Option<u16>, zone_prefix: &str) -> fmt::Result {
     addresses(out, tuple, [" src=", " dst="])?;
     match zone {
@@ -303,6 +318,7 @@ fn direction(out: &mut impl Sink, tuple: &Tuple, zone: Option<u16>, zone_prefix:
 }
 
 /// Writes both addresses after their prefixes, then ports, keys or ICMP fields.
+#[inline]
 fn addresses(out: &mut impl Sink, tuple: &Tuple, [src, dst]: [&str; 2]) -> fmt::Result {
     out.write_str(src)?;
     address(out, tuple.addrs.src())?;
@@ -311,6 +327,7 @@ fn addresses(out: &mut impl Sink, tuple: &Tuple, [src, dst]: [&str; 2]) -> fmt::
     layer4(out, tuple)
 }
 
+#[inline]
 fn layer4(out: &mut impl Sink, tuple: &Tuple) -> fmt::Result {
     if tuple.proto == Protocol::GRE {
         let (src, dst) = ports_or_zero(tuple);
@@ -333,6 +350,7 @@ fn layer4(out: &mut impl Sink, tuple: &Tuple) -> fmt::Result {
     }
 }
 
+#[inline]
 fn counters(out: &mut impl Sink, counters: Option<Counters>) -> fmt::Result {
     match counters {
         Some(Counters { packets, bytes }) => {
@@ -428,6 +446,19 @@ impl ProtoState {
             Self::Tcp(tcp) => Some(tcp.state.name()),
             Self::Sctp { state, .. } => Some(state.name()),
             Self::Dccp { state, .. } => Some(state.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fill_eight_columns() {
+        for protocol in (0..=u8::MAX).map(Protocol) {
+            let name = alloc::format!("{:<8} ", protocol.name());
+            assert_eq!(column(protocol), name.as_bytes());
         }
     }
 }

@@ -519,9 +519,76 @@ const fn escape(c: char) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::String;
+    use alloc::string::{String, ToString as _};
+
+    use proptest::prelude::*;
+    use roxmltree::Document;
 
     use super::*;
+    use crate::flow::arbitrary::{expectation, kernel_flow, peer_flow};
+    use crate::flow::details::told::EvenLabels;
+
+    const WHEN: CivilTime = CivilTime {
+        year: 2026,
+        month: 11,
+        day: 20,
+        weekday: 6,
+        hour: 9,
+        minute: 5,
+        second: 0,
+    };
+
+    /// Returns the text of the first element of that name.
+    fn text_of<'a>(document: &'a Document<'_>, name: &str) -> Option<&'a str> {
+        let element = document.descendants().find(|node| node.has_tag_name(name))?;
+        Some(element.text().unwrap_or_default())
+    }
+
+    proptest! {
+        #[test]
+        fn every_flow_is_a_well_formed_element(
+            flow in prop_oneof![kernel_flow(), peer_flow()],
+            program in any::<Option<String>>(),
+        ) {
+            let timeout = Timeout::Shown;
+            let element = FlowElement { flow: &flow, timeout, now: UnixTime::from_secs(1 << 40) };
+            let requester = Requester { port_id: 7, program: program.as_deref() };
+            let details = Details {
+                event: Some(Event::Update),
+                when: Some(WHEN),
+                times: Times::Shown,
+                labels: Some(&EvenLabels),
+                requester: Some(requester),
+            };
+            let text = element.with(&details).to_string();
+            prop_assert!(!text.contains('\n'), "one line: {}", text);
+            let document = Document::parse(&text);
+            let document = document.map_err(|error| TestCaseError::fail(alloc::format!("{error}: {text}")))?;
+            let root = document.root_element();
+            prop_assert_eq!(root.attribute("type"), Some("update"));
+            prop_assert_eq!(text_of(&document, "min"), Some("05"));
+            prop_assert_eq!(text_of(&document, "portid"), Some("7"));
+            let mark = flow.mark.map(|mark| mark.to_string());
+            prop_assert_eq!(text_of(&document, "mark"), mark.as_deref());
+            let bare = element.to_string();
+            prop_assert!(Document::parse(&bare).is_ok(), "{}", bare);
+        }
+
+        #[test]
+        fn every_expectation_is_a_well_formed_element(expectation in expectation()) {
+            let timeout = Timeout::Shown;
+            let element = ExpectationElement { expectation: &expectation, timeout };
+            let details = Details { event: Some(Event::Destroy), when: Some(WHEN), ..Details::NONE };
+            let text = element.with(&details).to_string();
+            let document = Document::parse(&text);
+            let document = document.map_err(|error| TestCaseError::fail(alloc::format!("{error}: {text}")))?;
+            prop_assert_eq!(document.root_element().attribute("type"), Some("destroy"));
+            let last = document.descendants().find(|node| node.has_tag_name("meta")).and_then(|meta| meta.last_child());
+            prop_assert!(last.is_some_and(|last| last.has_tag_name("when")), "{}", text);
+            let bare = element.to_string();
+            prop_assert!(Document::parse(&bare).is_ok(), "{}", bare);
+        }
+    }
 
     #[test]
     fn what_would_be_markup_is_escaped() {

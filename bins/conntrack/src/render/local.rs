@@ -19,6 +19,12 @@ impl Zone {
             Self(TimeZone::UTC)
         }
     }
+
+    /// Returns this one.
+    #[cfg(test)]
+    pub(super) const fn fixed(zone: TimeZone) -> Self {
+        Self(zone)
+    }
 }
 
 impl LocalTime for Zone {

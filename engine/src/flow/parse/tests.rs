@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::flow::LabelNames as _;
 use crate::flow::arbitrary::{kernel_flow, peer_flow};
-use crate::flow::text::{FlowLine, Timeout};
-use crate::flow::{DccpRole, DccpState, Nat, ProtoState, SctpState, Tcp, TcpState, Timestamps};
+use crate::flow::details::told::{EvenLabels, Noon};
+use crate::flow::text::{Details, FlowLine, Prefix, Timeout};
+use crate::flow::{DccpRole, DccpState, Nat, ProtoState, Requester, SctpState, Tcp, TcpState, Timestamps};
 use crate::time::UnixTime;
 
 /// Every word that a line can have.
@@ -42,6 +44,21 @@ fn every_word_finds_its_place() {
          [UNREPLIED] src=10.4.2.2 dst=10.4.1.2 sport=8080 dport=60106 zone-reply=4 packets=4 bytes=221 [ASSURED] \
          mark=7 secmark=8 secctx=system_u:object_r:ssh_t:s0 zone=9 helper=ftp use=1"
     );
+}
+
+#[test]
+fn names_of_labels_may_have_blanks() {
+    for (given, labels) in [
+        ("udp src=::1 dst=::2 labels=web", "web"),
+        (
+            "udp src=::1 dst=::2 labels=spaced name,web  mark=5",
+            "spaced name,web",
+        ),
+        ("udp src=::1 dst=::2 labels=a b c [USERSPACE] portid=1", "a b c"),
+        ("udp src=::1 dst=::2 labels=web\r\n", "web"),
+    ] {
+        assert_eq!(line(given).unwrap().notes.labels, Some(labels), "{given}");
+    }
 }
 
 #[test]
@@ -214,6 +231,40 @@ proptest! {
         let flow = Flow { timestamps: read.notes.age_secs.map(|_| born_at_0), ..read.flow };
         let now = UnixTime::from_secs(read.notes.age_secs.unwrap_or_default());
         prop_assert_eq!(printed(&flow, now), text);
+    }
+
+    #[test]
+    fn every_detail_of_a_line_finds_its_place(
+        flow in kernel_flow(),
+        micros in any::<Option<u64>>(),
+        kind in 0_usize..4,
+        port_id in any::<Option<u32>>(),
+    ) {
+        let flow = with_plain_words(flow);
+        let event = [None, Some(Event::New), Some(Event::Update), Some(Event::Destroy)][kind];
+        let details = Details { family: true, id: true, times: Some(&Noon), labels: Some(&EvenLabels) };
+        let requester = port_id.map(|port_id| Requester { port_id, program: Some("tmux: server") });
+        let plain = FlowLine { flow: &flow, timeout: Timeout::Shown, now: UnixTime::from_secs(1 << 40) };
+        let stamp = micros.map(UnixTime::from_micros);
+        let text = format!(
+            "{}{}{}",
+            Prefix { stamp, event },
+            plain.with(&details),
+            requester.map_or_else(String::new, |requester| requester.to_string()),
+        );
+        let read = line(&text).map_err(|error| TestCaseError::fail(format!("{error}: {text}")))?;
+        prop_assert_eq!(&read.flow, &Flow { id: flow.id, ..carried(&flow) }, "{}", text);
+        let told = micros.map(|micros| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000));
+        prop_assert_eq!(read.stamp.map(String::from), told);
+        prop_assert_eq!(read.event, event);
+        let noon = "Sun Nov  1 12:00:09 2026";
+        prop_assert_eq!(read.notes.start, flow.timestamps.map(|_| noon));
+        prop_assert_eq!(read.notes.stop, flow.timestamps.and_then(|times| times.stop_nanos).map(|_| noon));
+        let even = flow.labels.map_or_else(Vec::new, |labels| labels.iter().filter(|label| label % 2 == 0).collect());
+        let names: Vec<_> = even.iter().map(|label| EvenLabels.name(*label).unwrap()).collect();
+        prop_assert_eq!(read.notes.labels.unwrap_or_default(), names.join(","));
+        prop_assert_eq!(read.notes.port_id, port_id);
+        prop_assert_eq!(read.notes.program, port_id.map(|_| "tmux: server"));
     }
 
     #[test]

@@ -75,6 +75,8 @@ impl<'a> Words<'a> {
         } else if rest.starts_with("progname=") {
             // A process may have any name.
             Some(rest.trim_end().len())
+        } else if rest.starts_with("labels=") {
+            Some(labels_len(rest))
         } else {
             Some(rest.find(char::is_whitespace).unwrap_or(rest.len()))
         };
@@ -107,4 +109,16 @@ impl<'a> Words<'a> {
         }
         Ok(found)
     }
+}
+
+/// Returns the length of the labels that `rest` begins with: names of labels may have blanks, but neither
+/// `=` nor brackets.
+fn labels_len(rest: &str) -> usize {
+    let mut blanks = rest.match_indices(char::is_whitespace).map(|(blank, _)| blank);
+    let is_other = |blank: &usize| {
+        let behind = rest.get(*blank..).unwrap_or_default().trim_start();
+        let word = behind.split(char::is_whitespace).next().unwrap_or_default();
+        word.is_empty() || word.contains(['=', '['])
+    };
+    blanks.find(is_other).unwrap_or(rest.len())
 }
