@@ -2,6 +2,7 @@
 
 mod captured;
 mod properties;
+mod saved;
 mod xml_reader;
 
 use engine::flow::parse::FlowText;

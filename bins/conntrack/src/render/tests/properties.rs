@@ -73,7 +73,7 @@ fn counters() -> impl Strategy<Value = Counters> {
 }
 
 /// Flows as a kernel can tell of them.
-fn any_flow() -> impl Strategy<Value = Flow> {
+pub(super) fn any_flow() -> impl Strategy<Value = Flow> {
     let tuples = (protocol(), any::<bool>())
         .prop_flat_map(|(proto, is_ipv6)| (tuple(proto, is_ipv6), tuple(proto, is_ipv6), state(proto)));
     let zones = any::<(Option<u16>, Option<u16>, Option<u16>)>();
