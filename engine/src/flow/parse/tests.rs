@@ -49,13 +49,16 @@ fn every_word_finds_its_place() {
 #[test]
 fn names_of_labels_may_have_blanks() {
     for (given, labels) in [
-        ("udp src=::1 dst=::2 labels=web", "web"),
+        ("unknown 50 src=::1 dst=::2 labels=web", "web"),
         (
-            "udp src=::1 dst=::2 labels=spaced name,web  mark=5",
+            "unknown 50 src=::1 dst=::2 labels=spaced name,web  mark=5",
             "spaced name,web",
         ),
-        ("udp src=::1 dst=::2 labels=a b c [USERSPACE] portid=1", "a b c"),
-        ("udp src=::1 dst=::2 labels=web\r\n", "web"),
+        (
+            "unknown 50 src=::1 dst=::2 labels=a b c [USERSPACE] portid=1",
+            "a b c",
+        ),
+        ("unknown 50 src=::1 dst=::2 labels=web\r\n", "web"),
     ] {
         assert_eq!(line(given).unwrap().notes.labels, Some(labels), "{given}");
     }

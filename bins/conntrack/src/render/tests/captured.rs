@@ -1,8 +1,13 @@
-use engine::flow::parse;
-use engine::flow::{Addrs, ExpectFlags, Expectation, L4Key, ProtoState, Protocol, SctpState, Status, Tuple};
+use std::path::Path;
 
+use engine::flow::parse;
+use engine::flow::{Addrs, ExpectFlags, Expectation, L4Key, Protocol, Status, Tuple};
+
+use super::saved::made;
 use super::xml_reader::{expectations, flows};
 use super::*;
+use crate::command::Command;
+use crate::options::{Context, parse_line};
 
 #[test]
 fn lines_are_those_of_the_stock_program() {
@@ -146,84 +151,18 @@ fn the_document_of_an_event_holds_all_that_is_known_of_it() {
     assert!(element.ends_with(end), "{element}");
 }
 
-/// Reads a saved line of the stock program as words.
+/// Returns the flow that a saved line of the stock program makes, as the kernel tells of it.
 fn saved_flow(line: &str) -> Flow {
-    let words: Vec<_> = line.split(' ').collect();
-    let value = |name: &str| {
-        let at = words.iter().position(|word| *word == name)?;
-        words.get(at + 1).copied()
+    let mut context = Context::with_files(Path::new("/nonexistent"), Path::new("/nonexistent"));
+    let Ok(Some(Command::Create { creation, .. })) = parse_line(line.as_bytes(), &mut context) else {
+        panic!("no creation: {line}");
     };
-    let number = |name: &str| value(name).map(|value| value.parse::<u32>().unwrap());
-    let port = |name: &str| number(name).map(|number| u16::try_from(number).unwrap());
-    let proto = match value("-p").unwrap() {
-        "tcp" => Protocol::TCP,
-        "udp" => Protocol::UDP,
-        "icmp" => Protocol::ICMP,
-        "sctp" => Protocol::SCTP,
-        "gre" => Protocol::GRE,
-        other => Protocol(other.parse().unwrap()),
-    };
-    let tuple = |src: &str, dst: &str, key| Tuple {
-        addrs: match (src.parse().unwrap(), dst.parse().unwrap()) {
-            (std::net::IpAddr::V4(src), std::net::IpAddr::V4(dst)) => Addrs::V4 { src, dst },
-            (std::net::IpAddr::V6(src), std::net::IpAddr::V6(dst)) => Addrs::V6 { src, dst },
-            (src, dst) => panic!("{src} and {dst} are of two families"),
-        },
-        proto,
-        key,
-    };
-    let ports = |src: &str, dst: &str| {
-        let ports = port(src).zip(port(dst));
-        ports.map_or(L4Key::None, |(src, dst)| L4Key::Ports { src, dst })
-    };
-    let (orig_key, reply_key) = match proto {
-        Protocol::ICMP => {
-            let key = |icmp_type| L4Key::Icmp {
-                icmp_type,
-                code: 0,
-                id: port("--icmp-id").unwrap(),
-            };
-            (key(8), key(0))
-        }
-        Protocol::GRE => (
-            ports("--srckey", "--dstkey"),
-            ports("--reply-key-src", "--reply-key-dst"),
-        ),
-        _ => (
-            ports("--sport", "--dport"),
-            ports("--reply-port-src", "--reply-port-dst"),
-        ),
-    };
-    let mut status = Status::CONFIRMED | Status::SRC_NAT_DONE | Status::DST_NAT_DONE;
-    for (name, bit) in [("SEEN_REPLY", Status::SEEN_REPLY), ("ASSURED", Status::ASSURED)] {
-        if value("-u").unwrap().split(',').any(|given| given == name) {
-            status = status | bit;
-        }
-    }
-    let state = value("--state")
-        .map(|state| format!("{} {state} src=::1 dst=::2 sport=1 dport=2", value("-p").unwrap()));
-    let (src, dst) = (value("-s").unwrap(), value("-d").unwrap());
-    let (reply_src, reply_dst) = (
-        value("-r").or(value("-g")).unwrap(),
-        value("-q").or(value("-n")).unwrap(),
-    );
+    let flow = made(&creation);
+    let told = Status::CONFIRMED | Status::SRC_NAT_DONE | Status::DST_NAT_DONE;
     Flow {
-        reply: Some(tuple(reply_src, reply_dst, reply_key)),
-        status: Some(status),
-        timeout_secs: number("-t"),
-        zone: port("-w"),
-        zone_orig: port("--orig-zone"),
-        proto: match proto {
-            Protocol::SCTP => ProtoState::Sctp {
-                state: SctpState(1),
-                vtag_orig: number("--orig-vtag").unwrap(),
-                vtag_reply: number("--reply-vtag").unwrap(),
-            },
-            _ => state.map_or(ProtoState::None, |line| parse::line(&line).unwrap().flow.proto),
-        },
-        // What the kernel tells of every flow.
+        status: flow.status.map(|status| status | told),
         mark: Some(0),
-        ..Flow::new(tuple(src, dst, orig_key))
+        ..flow
     }
 }
 

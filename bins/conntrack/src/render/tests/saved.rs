@@ -54,7 +54,7 @@ fn named(proto: ProtoState) -> ProtoState {
 }
 
 /// Returns the flow that the kernel makes of a creation: translations change its reply tuple.
-fn made(creation: &Creation) -> Flow {
+pub(super) fn made(creation: &Creation) -> Flow {
     let Creation {
         flow,
         src_nat,
