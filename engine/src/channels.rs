@@ -225,6 +225,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::config::Reach;
 
     const RUNS: LinkState = LinkState {
         is_up: true,
@@ -245,6 +246,7 @@ mod tests {
         let link = |(n, state): (usize, &LinkState)| LinkConfig {
             interface: alloc::format!("eth{n}"),
             state: *state,
+            reach: Reach::Peer,
         };
         Channels {
             links: states.iter().enumerate().map(link).collect(),

@@ -109,6 +109,17 @@ pub struct LinkConfig {
     pub interface: String,
     /// State of the interface when the link was opened.
     pub state: LinkState,
+    /// Whom it reaches.
+    pub reach: Reach,
+}
+
+/// Whom a link reaches, and so who is heard on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The one peer of the configuration, from whatever address.
+    Peer,
+    /// A group: each source address on it is a node.
+    Group,
 }
 
 /// The protocol spoken with the peer.

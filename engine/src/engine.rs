@@ -18,11 +18,11 @@ use crate::jobs::{
 };
 use crate::output::Output;
 use crate::outputs::Outputs;
-use crate::peer::{self, Peer};
+use crate::peer::{self, Datagram, Peers};
 use crate::report::Report;
 use crate::rng::{Purpose, Seed};
 use crate::stats::{CommitStats, KernelStats, SendStats};
-use crate::sync::{Bulk, BulkCause, Sync, Transmitter};
+use crate::sync::{Asked, Bulk, BulkCause, BulkLimit, Look, Sync, Transmitter};
 use crate::throttle::Throttle;
 use crate::time::{Instant, UnixTime};
 use crate::timer::{Timer, Timers};
@@ -54,9 +54,10 @@ pub struct Engine {
     external: ExternalCache,
     sync: Sync,
     bulk: Bulk,
+    bulk_limit: BulkLimit,
     transmitter: Transmitter,
     channels: Channels,
-    peer: Peer,
+    peers: Peers,
     resync: Resync,
     expect_resync: ExpectResync,
     read_back: ReadBack,
@@ -100,9 +101,10 @@ impl Engine {
             external,
             sync: Sync::new(config.mode),
             bulk: Bulk::default(),
+            bulk_limit: BulkLimit::default(),
             transmitter: Transmitter::new(wall, encode_options(&config), channels.payload_len_max()),
             channels,
-            peer: Peer::default(),
+            peers: Peers::new(&config.links),
             resync: Resync::new(config.limits.dump_tombstones_max),
             expect_resync: ExpectResync::new(config.limits.dump_tombstones_max),
             read_back: ReadBack::default(),
@@ -161,7 +163,15 @@ impl Engine {
         self.now = now;
         match input {
             Input::Kernel(input) => self.handle_kernel(input),
-            Input::Peer { channel, payload, .. } => self.handle_peer(channel, payload),
+            Input::Peer {
+                channel,
+                source,
+                payload,
+            } => self.handle_peer(Datagram {
+                channel,
+                source,
+                payload,
+            }),
             Input::Request(client, request) => self.handle_request(client, request),
             Input::Client(client, ClientEvent::Ready) => {
                 if let Some(bypass) = &mut self.bypass {
@@ -172,7 +182,10 @@ impl Engine {
             }
             Input::Client(client, ClientEvent::Gone) => self.forget_client(client),
             Input::Link(channel, event) => self.handle_link(channel, event),
-            Input::Shutdown => self.bulk = Bulk::default(),
+            Input::Shutdown => {
+                self.bulk = Bulk::default();
+                self.bulk_limit = BulkLimit::default();
+            }
         }
         #[cfg(debug_assertions)]
         self.check_invariants();
@@ -220,10 +233,11 @@ impl Engine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         let bulk = self.bulk.deadline().map(|at| (at, Timer::Bulk));
-        let sweep = self.peer.sweep_deadline().map(|at| (at, Timer::Sweep));
+        let deferred = self.deferred_bulk_deadline().map(|at| (at, Timer::DeferredBulk));
+        let sweep = self.peers.sweep_deadline().map(|at| (at, Timer::Sweep));
         let refresh = self.internal.refresh_deadline().map(|at| (at, Timer::Refresh));
         let expiry = self.external.expiry_deadline().map(|at| (at, Timer::Expiry));
-        let deadlines = [self.timers.next(), bulk, sweep, refresh, expiry];
+        let deadlines = [self.timers.next(), bulk, deferred, sweep, refresh, expiry];
         deadlines.into_iter().flatten().min()
     }
 
@@ -234,19 +248,7 @@ impl Engine {
                 self.arm_alive();
             }
             Timer::StaleResend => {
-                let len_max = self.config.limits.bulk_turn_len_max.get();
-                if self.peer.is_alive(self.now) {
-                    let next_seq = self.transmitter.next_seq();
-                    let stale = self.sync.resend_stale(len_max, next_seq);
-                    if let Some(cause) = stale.bulk {
-                        self.start_bulk(cause);
-                    }
-                    if stale.asks_again {
-                        self.peer.expect_names(&mut self.external, self.now);
-                    }
-                } else {
-                    self.sync.peer_is_silent();
-                }
+                self.look_at_resend_queue();
                 self.timers
                     .arm(Timer::StaleResend, self.now.saturating_add(STALE_RESEND_PERIOD));
             }
@@ -254,10 +256,19 @@ impl Engine {
                 let len_max = self.config.limits.bulk_turn_len_max.get();
                 self.bulk
                     .turn(len_max, &mut self.sync, &mut self.internal, self.now);
+                if !self.bulk.is_running() {
+                    self.bulk_ended();
+                }
+            }
+            Timer::DeferredBulk => {
+                if self.bulk_limit.resume(self.now) {
+                    self.begin_bulk();
+                }
             }
             Timer::Sweep => {
                 let len_max = self.config.limits.bulk_turn_len_max.get();
-                self.peer.sweep(&self.sync, &mut self.external, len_max, self.now);
+                self.peers
+                    .sweep(&self.sync, &mut self.external, len_max, self.now);
             }
             Timer::Refresh => {
                 let len_max = self.config.limits.bulk_turn_len_max.get();
@@ -307,7 +318,7 @@ impl Engine {
         }
     }
 
-    fn handle_peer(&mut self, channel: Channel, payload: &[u8]) {
+    fn handle_peer(&mut self, datagram: Datagram<'_>) {
         let mut cx = peer::Context {
             config: &self.config,
             sync: &mut self.sync,
@@ -318,9 +329,9 @@ impl Engine {
             now: self.now,
             next_seq: self.transmitter.next_seq(),
         };
-        let received = self.peer.receive(payload, &mut cx);
+        let received = self.peers.receive(datagram, &mut cx);
         if received.is_taken {
-            let report = self.channels.follow(channel, self.now);
+            let report = self.channels.follow(datagram.channel, self.now);
             self.link_changed(report);
         }
         if let Some(cause) = received.bulk {
@@ -347,27 +358,73 @@ impl Engine {
         }
     }
 
-    /// Begins a bulk, in modes that have them: where flows are refreshed nobody needs one.
+    /// Sends again what peers that live should have acknowledged.
+    fn look_at_resend_queue(&mut self) {
+        if !self.peers.is_alive(self.now) {
+            return self.sync.peer_is_silent();
+        }
+        let look = Look {
+            len_max: self.config.limits.bulk_turn_len_max.get(),
+            next_seq: self.transmitter.next_seq(),
+            present: self.peers.present(self.now),
+            living: self.peers.living(self.now),
+        };
+        let stale = self.sync.resend_stale(look, &mut self.internal);
+        if let Some(cause) = stale.bulk {
+            self.start_bulk(cause);
+        }
+        if stale.asks_again {
+            self.peers.expect_names(self.now);
+        }
+    }
+
+    /// Begins a bulk, in modes that have them: where flows are refreshed nobody needs one. One that
+    /// peers ask for too often begins later.
     fn start_bulk(&mut self, cause: BulkCause) {
         if !self.sync.has_control() {
             return;
         }
-        let begins = match &mut self.bypass {
-            None => self.bulk.start(self.now),
-            Some(bypass) => {
-                bypass.start_bulk(&mut self.out);
-                false
-            }
+        let asked = match cause {
+            BulkCause::Command | BulkCause::Startup => Asked::Now,
+            BulkCause::PeerAsked
+            | BulkCause::PeerRestarted
+            | BulkCause::PeerMayHaveRestarted
+            | BulkCause::LostBeyondResend => self.bulk_limit.ask(self.bulk.is_running(), self.now),
         };
         match cause {
+            _ if asked == Asked::Merged => {}
             BulkCause::PeerAsked => self.out.report(Report::PeerRequestedResync),
             BulkCause::PeerRestarted => self.out.report(Report::PeerRestarted),
             BulkCause::LostBeyondResend => self.out.report(Report::LostBeyondResend),
             BulkCause::Command | BulkCause::PeerMayHaveRestarted | BulkCause::Startup => {}
         }
-        if begins {
+        if asked == Asked::Now {
+            self.begin_bulk();
+        }
+    }
+
+    fn begin_bulk(&mut self) {
+        if let Some(bypass) = &mut self.bypass {
+            bypass.start_bulk(&mut self.out);
+        } else if self.bulk.start(self.now) {
             self.out.report(Report::SendingBulk);
         }
+    }
+
+    /// Goes on at once with what was asked for while the bulk ran, unless that was too often.
+    fn bulk_ended(&mut self) {
+        self.bulk_limit.ended(self.now);
+        if self.bulk_limit.deadline().is_some_and(|at| at <= self.now) && self.bulk_limit.resume(self.now) {
+            self.bulk.start(self.now);
+        }
+    }
+
+    /// Returns when the bulk that was put off begins; the one that runs must end first.
+    fn deferred_bulk_deadline(&self) -> Option<Instant> {
+        if self.bulk.is_running() {
+            return None;
+        }
+        self.bulk_limit.deadline()
     }
 
     fn handle_link(&mut self, channel: Channel, event: LinkEvent) {

@@ -51,6 +51,7 @@ mod outputs;
 mod peer;
 pub mod report;
 mod rng;
+mod senders;
 pub mod seq;
 pub mod stats;
 mod sync;

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::flow::{Expectation, Flow};
@@ -154,6 +155,15 @@ pub enum Report {
         /// Malformed messages since the last such report.
         messages: u64,
     },
+    /// More nodes were heard than state is kept for; told at most once a second.
+    SendersForgotten {
+        /// How many it is kept for.
+        len_max: u8,
+        /// The last that was forgotten.
+        address: IpAddr,
+        /// Nodes forgotten since the last such report.
+        senders: u64,
+    },
     /// Expectations that ended without an event were found.
     GhostExpectationsRemoved {
         /// How many.
@@ -229,6 +239,7 @@ impl Report {
             | Self::LostBeyondResend
             | Self::Malformed { .. }
             | Self::PeerSilent { .. }
+            | Self::SendersForgotten { .. }
             | Self::SendFailed { .. } => Level::Warning,
             Self::CommitFailed { .. }
             | Self::CommitExpectationFailed { .. }
@@ -353,6 +364,15 @@ impl fmt::Display for Report {
             Self::Malformed { error, messages } => {
                 write!(f, "{messages} malformed messages received; the last: {error}")
             }
+            Self::SendersForgotten {
+                len_max,
+                address,
+                senders,
+            } => write!(
+                f,
+                "more than {len_max} nodes are heard on the dedicated links: {senders} were forgotten, \
+                 the last at {address}; somebody may forge addresses"
+            ),
             Self::GhostExpectationsRemoved { expectations } => write!(
                 f,
                 "{expectations} expectations had ended without an event and were removed"

@@ -25,6 +25,8 @@ pub struct Statistics {
     pub traffic: TrafficStats,
     /// Messages received.
     pub receive: ReceiveStats,
+    /// Who sent them.
+    pub senders: SenderStats,
     /// The kernel's table and events.
     pub kernel: KernelStats,
     /// Commits.
@@ -130,6 +132,15 @@ pub struct ReceiveStats {
     pub before: u64,
 }
 
+/// The nodes that are heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SenderStats {
+    /// Nodes that receive state is kept for.
+    pub known: u64,
+    /// Nodes that were forgotten because there were too many.
+    pub evicted: u64,
+}
+
 impl ReceiveStats {
     /// Returns how many messages were not understood.
     #[must_use]
@@ -150,6 +161,8 @@ pub struct SendStats {
     pub failed: u64,
     /// Times that another link was taken.
     pub link_changes: u64,
+    /// Bulks asked for by peers that did not begin at once, because others ran or had just run.
+    pub bulks_put_off: u64,
 }
 
 /// Counters of the kernel's side.

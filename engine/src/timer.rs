@@ -11,6 +11,8 @@ pub enum Timer {
     StaleResend,
     /// The next turn of a bulk.
     Bulk,
+    /// A bulk begins that a peer asked for too soon after others.
+    DeferredBulk,
     /// Flows that a restarted peer has not named are dropped.
     Sweep,
     /// Flows are told again.
@@ -99,7 +101,7 @@ impl Timers {
             Timer::ReadBack => Some(&mut self.read_back),
             Timer::Links => Some(&mut self.links),
             Timer::PeerSilence => Some(&mut self.peer_silence),
-            Timer::Bulk | Timer::Sweep | Timer::Refresh | Timer::Expiry => None,
+            Timer::Bulk | Timer::DeferredBulk | Timer::Sweep | Timer::Refresh | Timer::Expiry => None,
         }
     }
 }

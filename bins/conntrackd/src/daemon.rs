@@ -277,6 +277,7 @@ fn link_config(link: &Link) -> LinkConfig {
     LinkConfig {
         interface: link.interface().to_owned(),
         state: link.state(),
+        reach: link.reach(),
     }
 }
 

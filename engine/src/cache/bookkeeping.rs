@@ -26,6 +26,8 @@ pub struct Bookkeeping {
     pub is_reborn: bool,
     /// The dump or bulk that met the entry last.
     pub generation: u8,
+    /// Who told of the entry last; means something in an external cache only.
+    pub teller: u8,
     /// Second in which the entry was made.
     pub since_secs: u32,
     /// Second of its last change.
@@ -41,6 +43,7 @@ impl Bookkeeping {
             liveness: Liveness::New,
             is_reborn: false,
             generation: 0,
+            teller: 0,
             since_secs: now_secs,
             updated_secs: now_secs,
             node: None,

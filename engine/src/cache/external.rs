@@ -7,7 +7,9 @@ use crate::input::EventKind;
 use crate::stats::CacheStats;
 use crate::time::Instant;
 
-use super::{CacheFull, Deadlines, ExpectId, ExternalExpectations, FlowCache, FlowId, FlowKey, HashKey};
+use super::{
+    Bookkeeping, CacheFull, Deadlines, ExpectId, ExternalExpectations, FlowCache, FlowId, FlowKey, HashKey,
+};
 
 /// Flows of the peer.
 #[derive(Debug)]
@@ -16,8 +18,32 @@ pub struct ExternalCache {
     pub expectations: ExternalExpectations,
     table: FlowCache,
     stats: CacheStats,
-    /// Marks what the peer named since it restarted.
-    generation: u8,
+}
+
+/// A node as far as it tells of flows, and which of its starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Teller {
+    /// The node.
+    pub node: u8,
+    /// Marks what it named since it started last.
+    pub generation: u8,
+}
+
+impl Teller {
+    /// From here on flows named again are told from those that are not.
+    pub const fn begin_generation(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Returns whether it is this node that told of an entry last, and not since it started last.
+    pub(super) const fn has_not_named_again(self, bookkeeping: &Bookkeeping) -> bool {
+        bookkeeping.teller == self.node && bookkeeping.generation != self.generation
+    }
+
+    /// Marks an entry as named.
+    pub(super) const fn mark(self, bookkeeping: &mut Bookkeeping) {
+        (bookkeeping.teller, bookkeeping.generation) = (self.node, self.generation);
+    }
 }
 
 impl ExternalCache {
@@ -28,7 +54,6 @@ impl ExternalCache {
             expectations: ExternalExpectations::new(len_max, hash_key),
             table: FlowCache::new(len_max, hash_key),
             stats: CacheStats::default(),
-            generation: 0,
         }
     }
 
@@ -72,19 +97,25 @@ impl ExternalCache {
         self.table.left_secs(id, now_secs)
     }
 
-    /// Applies a message of the peer.
+    /// Applies a message of `teller`.
     ///
     /// A message tells all of a flow, an update too: what it lacks the flow has not, even if an
     /// earlier flow with the same key had it. An update of an unknown flow inserts it, the end of an
-    /// unknown one is nothing, that of a master is the end of its expectations. Returns whether a flow was named again for the first time since the
-    /// generation began.
+    /// unknown one is nothing, that of a master is the end of its expectations. Returns whether one of
+    /// the teller's flows was named again for the first time since its generation began.
     ///
     /// # Errors
     /// [`CacheFull`] if there is no room for it.
-    pub fn apply(&mut self, kind: EventKind, flow: &Flow, now: Instant) -> Result<bool, CacheFull> {
+    pub fn apply(
+        &mut self,
+        kind: EventKind,
+        flow: &Flow,
+        teller: Teller,
+        now: Instant,
+    ) -> Result<bool, CacheFull> {
         let key = FlowKey::of(flow);
         let known = self.table.find(&key);
-        let is_named_again = known.is_some_and(|id| self.is_of_past_generation(id));
+        let is_named_again = known.is_some_and(|id| self.is_of_past_generation(id, teller));
         let id = match (kind, known) {
             (EventKind::Destroy, known) => {
                 self.expectations.remove_of_master(&key);
@@ -111,12 +142,12 @@ impl ExternalCache {
                 id
             }
         };
-        self.table.bookkeeping_mut(id).generation = self.generation;
+        teller.mark(self.table.bookkeeping_mut(id));
         self.table.arm(id, now);
         Ok(is_named_again)
     }
 
-    /// Applies a message of the peer about an expectation; the result is as that of [`Self::apply`].
+    /// Applies a message of `teller` about an expectation; the result is as that of [`Self::apply`].
     ///
     /// # Errors
     /// [`CacheFull`] if there is no room for it.
@@ -124,9 +155,10 @@ impl ExternalCache {
         &mut self,
         kind: EventKind,
         expectation: &Expectation,
+        teller: Teller,
         now: Instant,
     ) -> Result<bool, CacheFull> {
-        self.expectations.apply(kind, expectation, self.generation, now)
+        self.expectations.apply(kind, expectation, teller, now)
     }
 
     fn insert(&mut self, flow: &Flow, now: Instant) -> Result<FlowId, CacheFull> {
@@ -139,21 +171,16 @@ impl ExternalCache {
         inserted
     }
 
-    /// From here on flows named again are told from those that are not.
-    pub fn begin_generation(&mut self) {
-        self.generation = self.generation.wrapping_add(1);
-    }
-
-    /// Returns whether the peer has not named a flow since the generation began.
+    /// Returns whether a flow is the teller's and was not named since its generation began.
     #[must_use]
-    pub fn is_of_past_generation(&self, id: FlowId) -> bool {
-        self.table.bookkeeping(id).generation != self.generation
+    pub fn is_of_past_generation(&self, id: FlowId, teller: Teller) -> bool {
+        teller.has_not_named_again(self.table.bookkeeping(id))
     }
 
     /// Returns the same of an expectation.
     #[must_use]
-    pub fn expectation_is_of_past_generation(&self, id: ExpectId) -> bool {
-        self.expectations.generation(id) != self.generation
+    pub fn expectation_is_of_past_generation(&self, id: ExpectId, teller: Teller) -> bool {
+        self.expectations.is_of_past_generation(id, teller)
     }
 
     /// Removes a flow.

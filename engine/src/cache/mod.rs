@@ -36,7 +36,7 @@ pub(crate) use deadlines::Deadlines;
 pub use expectations::{
     ExpectChange, ExpectId, ExpectKey, ExpectTable, ExternalExpectations, InternalExpectations,
 };
-pub use external::ExternalCache;
+pub use external::{ExternalCache, Teller};
 pub use internal::{Change, InternalCache, NoNews};
 pub use key::{FlowKey, HashKey};
 pub use table::{CacheFull, FlowCache, FlowId};

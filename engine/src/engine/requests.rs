@@ -7,7 +7,7 @@ use crate::input::{CacheName, ClientId, Request, StatsTopic, Table};
 use crate::jobs::{Announce, Bypass, Commit, Inject};
 use crate::output::Reply;
 use crate::report::Report;
-use crate::stats::Statistics;
+use crate::stats::{SendStats, Statistics};
 use crate::sync::BulkCause;
 use crate::timer::Timer;
 
@@ -195,10 +195,14 @@ impl Engine {
             bypass: self.bypass.as_ref().map(Bypass::stats),
             inject: self.inject.as_ref().map(Inject::stats),
             traffic: self.internal.traffic(),
-            receive: self.peer.stats(),
+            receive: self.peers.stats(),
+            senders: self.peers.sender_stats(),
             kernel: self.kernel_stats,
             commit: self.commit_stats.clone(),
-            send: self.send_stats,
+            send: SendStats {
+                bulks_put_off: self.bulk_limit.put_off(),
+                ..self.send_stats
+            },
             queues: self.sync.queue_stats(),
             resend_queue,
             active_channel: self.channels.current(),

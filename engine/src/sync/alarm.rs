@@ -5,16 +5,19 @@
 //! deadlines of both are kept by the caches ([`crate::cache::Deadlines`]); rules and their reasons:
 //! docs/sync-protocol.md, "ALARM".
 
+use crate::senders::SenderId;
 use crate::stats::ReceiveStats;
 use crate::wire::{DecodeError, DecodeErrorKind, Flags, MessageType, MessageView};
 
+use super::by_sender::BySender;
 use super::tracker::Tracker;
 use super::{Outcome, Verdict};
 
 /// The ALARM machine.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
-    tracker: Tracker,
+    /// What came from each sender.
+    pub(super) trackers: BySender<Tracker>,
 }
 
 impl Alarm {
@@ -22,12 +25,18 @@ impl Alarm {
     ///
     /// A message with a flag, whichever, is of another mode: it shows that the peer lives, no more.
     /// Its number counts, for the peer has numbered it like all others.
-    pub(crate) fn receive(&mut self, message: &MessageView<'_>, stats: &mut ReceiveStats) -> Outcome {
+    pub(crate) fn receive(
+        &mut self,
+        message: &MessageView<'_>,
+        from: SenderId,
+        stats: &mut ReceiveStats,
+    ) -> Outcome {
         let seq = message.header.seq;
-        self.tracker.classify(seq, stats);
+        let tracker = self.trackers.of(from);
+        tracker.classify(seq, stats);
         // A late message moves the expectation back, or a restarted peer, which numbers from the
         // clock and so mostly below its old numbers, would be late for ever.
-        self.tracker.store(seq);
+        tracker.store(seq);
         let verdict = match message.header.message_type {
             _ if message.header.flags != Flags::NONE => Verdict::Control,
             MessageType::Flow(_) | MessageType::Expectation(_) => Verdict::Data,
@@ -59,11 +68,11 @@ mod tests {
     fn receive(last: Option<u32>, message_type: u8, flags: u8, seq: u32) -> (Alarm, Outcome, ReceiveStats) {
         let (mut alarm, mut stats) = (Alarm::default(), ReceiveStats::default());
         if let Some(last) = last {
-            alarm.tracker.store(Seq(last));
+            alarm.trackers.of(SenderId::FIRST).store(Seq(last));
         }
         let bytes = bytes(message_type, flags, seq);
         let message = wire::messages(&bytes).next().unwrap().unwrap();
-        let outcome = alarm.receive(&message, &mut stats);
+        let outcome = alarm.receive(&message, SenderId::FIRST, &mut stats);
         (alarm, outcome, stats)
     }
 
@@ -92,7 +101,7 @@ mod tests {
         ];
         for (message_type, flags, want) in plain.chain(flagged) {
             for (last, seq, counted) in states {
-                let (alarm, outcome, stats) = receive(last, message_type, flags, seq);
+                let (mut alarm, outcome, stats) = receive(last, message_type, flags, seq);
                 let context = alloc::format!("{last:?} × type {message_type}, flags {flags:#x}, seq {seq}");
                 let is_as_told = match (&want, outcome.verdict) {
                     (Want::Data, Verdict::Data) | (Want::Control, Verdict::Control) => true,
@@ -104,7 +113,8 @@ mod tests {
                 assert!(is_as_told, "{context}: {outcome:?}");
                 assert_eq!(outcome.bulk, None, "{context}");
                 assert_eq!((stats.lost, stats.before), counted, "{context}");
-                assert_eq!(alarm.tracker.last(), Some(Seq(seq)), "{context}");
+                let tracker = alarm.trackers.of(SenderId::FIRST);
+                assert_eq!(tracker.last(), Some(Seq(seq)), "{context}");
             }
         }
     }

@@ -56,6 +56,11 @@ impl Bulk {
         self.next_turn
     }
 
+    /// Returns whether one is in progress.
+    pub(crate) const fn is_running(&self) -> bool {
+        self.cursor.is_some()
+    }
+
     /// Begins a bulk; several that are wanted while one runs become one more.
     ///
     /// Returns whether it begins now.

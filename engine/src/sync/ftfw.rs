@@ -12,21 +12,26 @@
 //! sender resends the flows of the missing messages in their present state under new numbers.
 //! Rules and their reasons: docs/sync-protocol.md, "FT-FW".
 
+mod reception;
+
 use core::time::Duration;
 
 use crate::cache::{InternalCache, NodeId};
 use crate::config::FtfwConfig;
+use crate::senders::{self, SenderId, SenderSet};
 use crate::seq::Seq;
 use crate::stats::ReceiveStats;
 use crate::time::Instant;
 use crate::wire::{Content, ControlMessage, Flags, MessageView, SeqRange};
 
+use super::by_sender::BySender;
 use super::queue::{Element, Queues, Sent};
-use super::tracker::{Position, Tracker};
-use super::{BulkCause, Outcome, Stale, Verdict};
+use super::tracker::Position;
+use super::{BulkCause, Heard, Look, Outcome, Stale, Verdict};
+use reception::Reception;
 
-/// Time within which the peer's process has our HELLO_BACK, unless that was lost.
-const ANSWER_WITHIN: Duration = Duration::from_millis(300);
+/// Time for which we go on to say HELLO after the first answer, if there are peers that have not answered.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// What we say about our own start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,26 +44,32 @@ enum Hello {
     Done,
 }
 
+/// Whose messages an acknowledgement speaks of; it names no addressee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    /// Ours.
+    Us,
+    /// Ours, or another sender's with numbers that are near.
+    UsOrAnother,
+    /// Another sender's.
+    Another,
+    /// Those of a process that was there before us.
+    OldProcess,
+}
+
 /// The FT-FW machine.
 #[derive(Debug)]
 pub(crate) struct Ftfw {
     config: FtfwConfig,
     hello: Hello,
-    /// The peer said HELLO and waits for the answer.
-    owes_hello_back: bool,
-    /// The last message of the peer said HELLO: more of them belong to the same start.
-    peer_says_hello: bool,
     /// Number of our first message, until the peer has spoken of ours alone.
     first_seq: Option<Seq>,
-    /// When HELLO_BACK was sent to the start that the peer speaks of.
-    answered: Option<Instant>,
-    tracker: Tracker,
-    /// First message received and not yet acknowledged.
-    run_from: Option<Seq>,
-    /// Messages left before an acknowledgement is forced.
-    ///
-    /// It counts from the last *forced* one: closing a run by the alive timer leaves it alone.
-    credit: u16,
+    /// When the first peer answered our greeting, while others have not.
+    first_answer: Option<Instant>,
+    /// What came from each sender.
+    receptions: BySender<Reception>,
+    /// Those that have greeted or acknowledged, and so will.
+    acknowledging: SenderSet,
     /// Flows sent with numbers in this range may have left the resend queue unacknowledged.
     dropped: Option<(Seq, Seq)>,
     /// Elements dropped because the resend queue was full.
@@ -74,13 +85,10 @@ impl Ftfw {
         Self {
             config,
             hello: Hello::Init,
-            owes_hello_back: false,
-            peer_says_hello: false,
             first_seq: None,
-            answered: None,
-            tracker: Tracker::default(),
-            run_from: None,
-            credit: window(config),
+            first_answer: None,
+            receptions: BySender::default(),
+            acknowledging: SenderSet::EMPTY,
             dropped: None,
             overflowed: 0,
             looked_at: None,
@@ -93,88 +101,107 @@ impl Ftfw {
         self.overflowed
     }
 
+    /// Returns the number of the last message taken from a sender.
+    pub(crate) fn last_seq(&self, from: SenderId) -> Option<Seq> {
+        self.receptions.get(from)?.last()
+    }
+
+    /// Forgets a sender whose place another takes.
+    pub(crate) fn forget_sender(&mut self, id: SenderId, queues: &mut Queues) {
+        self.receptions.reset(id);
+        if self.acknowledging.contains(id) {
+            self.acknowledging.remove(id);
+            queues.forget_acks(id);
+        }
+    }
+
     /// Handles a message; its payload is the caller's business if the verdict is [`Verdict::Data`].
     pub(crate) fn receive(
         &mut self,
         message: &MessageView<'_>,
+        heard: Heard,
         queues: &mut Queues,
         internal: &mut InternalCache,
         stats: &mut ReceiveStats,
-        now: Instant,
-        next_seq: Seq,
     ) -> Outcome {
         let (seq, flags) = (message.header.seq, message.header.flags);
-        if flags.contains(Flags::HELLO_BACK) && self.hello == Hello::Say {
-            self.hello = Hello::Done;
+        self.note_acknowledging(message, heard.from);
+        let are_several = self.awaited(heard).are_several();
+        if flags.contains(Flags::HELLO_BACK) {
+            self.note_answer(heard);
         }
-        let mut bulk = None;
-        let position = if flags.contains(Flags::HELLO) {
-            self.owes_hello_back = true;
-            let (position, cause) = self.greet(seq, queues, internal, stats, now);
-            bulk = cause;
-            position
+        let reception = self.receptions.of(heard.from);
+        let (position, cause) = if flags.contains(Flags::HELLO) {
+            reception.greet(seq, are_several, stats, heard.now)
         } else {
-            self.peer_says_hello = false;
-            self.tracker.classify(seq, stats)
+            let is_late_guest = heard.present.are_several() && !flags.contains(Flags::HELLO_BACK);
+            reception.follow(seq, is_late_guest, stats)
         };
+        let mut bulk = cause;
+        if flags.contains(Flags::HELLO) && cause.is_some() {
+            self.forget_old_process(heard, queues, internal);
+        }
         if position == Position::Before {
             return Outcome {
                 verdict: Verdict::Dropped,
                 bulk,
             };
         }
-        let (verdict, asked) = self.digest(message, queues, internal, next_seq);
-        let bulk = bulk.or(asked);
-        if matches!(verdict, Verdict::BadHeader(_)) {
-            return Outcome { verdict, bulk };
+        let (verdict, asked) = self.digest(message, heard, queues, internal);
+        bulk = bulk.or(asked);
+        if !matches!(verdict, Verdict::BadHeader(_)) {
+            let window = window(self.config);
+            self.receptions.of(heard.from).take(seq, position, window, queues);
         }
-        match position {
-            Position::After { first_missing } => self.answer_gap(first_missing, seq, queues),
-            Position::First | Position::InSync | Position::Before => self.extend_run(seq, queues),
-        }
-        self.tracker.store(seq);
         Outcome { verdict, bulk }
     }
 
-    /// Handles a HELLO: the peer is a new process and holds nothing of ours.
-    ///
-    /// The first HELLO of a start is taken whatever its number. Those that follow until our answer
-    /// arrives belong to the same start as long as they are in sequence; one that is not, or that
-    /// comes when the answer must have arrived, may be of yet another process: one that sent a message
-    /// a second and is started again goes on with the same numbers. A gap is asked for in any case.
-    fn greet(
-        &mut self,
-        seq: Seq,
-        queues: &mut Queues,
-        internal: &mut InternalCache,
-        stats: &mut ReceiveStats,
-        now: Instant,
-    ) -> (Position, Option<BulkCause>) {
-        let (position, cause) = if self.peer_says_hello {
-            let has_heard_us = self
-                .answered
-                .is_some_and(|at| now.saturating_since(at) > ANSWER_WITHIN);
-            match self.tracker.classify(seq, stats) {
-                position @ (Position::First | Position::InSync) if !has_heard_us => return (position, None),
-                position @ (Position::First | Position::InSync | Position::After { .. }) => {
-                    (position, BulkCause::PeerMayHaveRestarted)
-                }
-                Position::Before => (Position::First, BulkCause::PeerMayHaveRestarted),
-            }
-        } else {
-            (Position::First, BulkCause::PeerRestarted)
-        };
-        self.peer_says_hello = true;
-        self.answered = None;
-        if position == Position::First {
-            self.restart_run(seq);
+    /// Notes whether a sender speaks FT-FW: of others no acknowledgement comes.
+    fn note_acknowledging(&mut self, message: &MessageView<'_>, from: SenderId) {
+        let flags = message.header.flags;
+        let is_greeting = flags.contains(Flags::HELLO) || flags.contains(Flags::HELLO_BACK);
+        if is_greeting || matches!(message.content(), Ok(Content::Ack(_) | Content::Nack(_))) {
+            self.acknowledging.insert(from);
         }
-        self.forget_old_process(queues, internal);
-        (position, Some(cause))
+    }
+
+    /// Returns whose acknowledgements a message of ours is kept for.
+    fn awaited(&self, heard: Heard) -> SenderSet {
+        self.acknowledging.and(heard.present)
+    }
+
+    /// Handles a HELLO_BACK; it names no addressee, so all who are there must have sent one.
+    fn note_answer(&mut self, heard: Heard) {
+        if self.hello != Hello::Say {
+            return;
+        }
+        self.receptions.of(heard.from).has_answered = true;
+        let awaited = self.awaited(heard);
+        let is_answered = self.receptions.among(awaited).all(|(_, peer)| peer.knows_of_us());
+        if is_answered {
+            self.hello = Hello::Done;
+        } else {
+            self.first_answer.get_or_insert(heard.now);
+        }
     }
 
     /// Sends again what waited for an old process; what was said about its numbers is void.
-    fn forget_old_process(&mut self, queues: &mut Queues, internal: &mut InternalCache) {
+    ///
+    /// Where others wait for the same messages they stay, and the new process, which gets a bulk, is
+    /// not waited for; but a request for its flows it must have.
+    fn forget_old_process(&mut self, heard: Heard, queues: &mut Queues, internal: &mut InternalCache) {
+        if self.awaited(heard).are_several() {
+            let mut next = queues.oldest_sent();
+            while let Some(sent) = next {
+                if sent.element == Element::Control(ControlMessage::Resync) {
+                    queues.forget_ack(sent.node, heard.from);
+                } else {
+                    queues.acknowledge(sent.node, heard.from);
+                }
+                next = queues.sent_after(sent.node);
+            }
+            return;
+        }
         while let Some(sent) = queues.oldest_sent() {
             match sent.element {
                 Element::Flow(_) | Element::Expectation(_) => queues.resend(sent.node),
@@ -184,58 +211,87 @@ impl Ftfw {
         self.dropped = None;
     }
 
-    /// Begins the run anew if it began with numbers of an earlier process.
-    fn restart_run(&mut self, seq: Seq) {
-        if self.run_from.is_some() {
-            self.run_from = Some(seq);
-            self.credit = self.credit_after_one();
-        }
-    }
-
     fn digest(
         &mut self,
         message: &MessageView<'_>,
+        heard: Heard,
         queues: &mut Queues,
         internal: &mut InternalCache,
-        next_seq: Seq,
     ) -> (Verdict, Option<BulkCause>) {
         match message.content() {
             Ok(Content::Flow(_) | Content::Expectation(_)) => (Verdict::Data, None),
             Ok(Content::Ack(range)) => {
-                self.doubt_greeting(range, next_seq);
-                self.acknowledge(range, queues, internal);
+                self.acknowledge(range, heard, queues, internal);
                 (Verdict::Control, None)
             }
-            Ok(Content::Nack(range)) => {
-                self.doubt_greeting(range, next_seq);
-                (Verdict::Control, self.resend(range, queues))
-            }
+            Ok(Content::Nack(range)) => (Verdict::Control, self.resend(range, heard, queues)),
             Ok(Content::Resync) => (Verdict::Control, Some(BulkCause::PeerAsked)),
             Ok(Content::Alive) => (Verdict::Control, None),
             Err(error) => (Verdict::BadHeader(error), None),
         }
     }
 
-    /// Greets again if the peer speaks of messages that we have not sent: it takes us for an earlier
-    /// process, and what ended our greeting was its answer to that one.
+    /// Tells whose messages a range speaks of, and greets again if it is those of an earlier process:
+    /// the peer takes us for that one, and what ended our greeting was its answer to it.
     ///
-    /// Numbers before our first are looked at until it has once spoken of ours alone: later they
-    /// come round again.
-    fn doubt_greeting(&mut self, range: SeqRange, next_seq: Seq) {
+    /// Of a sole peer all are ours that are not of an earlier process. Numbers before our first are
+    /// looked at until it has once spoken of ours alone: later they come round again.
+    fn subject(&mut self, range: SeqRange, heard: Heard) -> Subject {
         let is_before_us = self.first_seq.is_some_and(|first| range.from.is_before(first));
-        if is_before_us || !range.to.is_before(next_seq) {
-            if self.hello == Hello::Done {
-                self.hello = Hello::Say;
+        let is_ours = !is_before_us && range.to.is_before(heard.next_seq);
+        let are_several = self.awaited(heard).are_several();
+        let is_near = |(id, other): (SenderId, &Reception)| {
+            id != heard.from && other.last().is_some_and(|last| senders::is_near(range.to, last))
+        };
+        let may_be_anothers = are_several && self.receptions.among(heard.present).any(is_near);
+        match (is_ours, may_be_anothers) {
+            (true, true) => Subject::UsOrAnother,
+            (false, true) => Subject::Another,
+            (true, false) => {
+                self.first_seq = None;
+                Subject::Us
             }
-        } else {
-            self.first_seq = None;
+            (false, false) => {
+                self.greet_again();
+                Subject::OldProcess
+            }
         }
     }
 
-    fn acknowledge(&mut self, range: SeqRange, queues: &mut Queues, internal: &mut InternalCache) {
+    fn greet_again(&mut self) {
+        if self.hello == Hello::Done {
+            self.hello = Hello::Say;
+            self.first_answer = None;
+            for peer in self.receptions.iter_mut() {
+                peer.has_answered = false;
+            }
+        }
+    }
+
+    /// Handles an ACK. Its range leaves the resend queue if everybody that is there has acknowledged
+    /// it; if it may speak of another's messages it stays until the next look, for a NACK may follow.
+    fn acknowledge(
+        &mut self,
+        range: SeqRange,
+        heard: Heard,
+        queues: &mut Queues,
+        internal: &mut InternalCache,
+    ) {
+        let awaited = self.awaited(heard);
+        let subject = self.subject(range, heard);
+        if subject == Subject::Another || (subject == Subject::OldProcess && awaited.are_several()) {
+            return;
+        }
+        for_each_sent(range, queues, |queues, node| {
+            let acked_by = queues.acknowledge(node, heard.from);
+            if subject != Subject::UsOrAnother && acked_by.contains_all(awaited) {
+                self.release(queues, internal, node, acked_by);
+            }
+        });
         let SeqRange { from, to } = range;
-        for_each_sent(range, queues, |queues, node| release(queues, internal, node));
         if let Some((first, last)) = self.dropped
+            && subject != Subject::UsOrAnother
+            && !awaited.are_several()
             && !first.is_before(from)
             && !first.is_after(to)
         {
@@ -243,8 +299,29 @@ impl Ftfw {
         }
     }
 
+    /// Removes an element that all who are there have acknowledged. A peer that was heard before, is
+    /// not there and has not acknowledged it gets a bulk when it comes back.
+    fn release(
+        &mut self,
+        queues: &mut Queues,
+        internal: &mut InternalCache,
+        node: NodeId,
+        acked_by: SenderSet,
+    ) {
+        if !acked_by.contains_all(self.acknowledging) {
+            for id in self.acknowledging.iter().filter(|id| !acked_by.contains(*id)) {
+                self.receptions.of(id).has_missed = true;
+            }
+        }
+        release(queues, internal, node);
+    }
+
     /// Sends again what is left of a range; asks for a bulk if flows of it may be gone.
-    fn resend(&mut self, range: SeqRange, queues: &mut Queues) -> Option<BulkCause> {
+    fn resend(&mut self, range: SeqRange, heard: Heard, queues: &mut Queues) -> Option<BulkCause> {
+        let subject = self.subject(range, heard);
+        if subject == Subject::Another {
+            return None;
+        }
         let SeqRange { from, to } = range;
         for_each_sent(range, queues, Queues::resend);
         let (first, last) = self.dropped?;
@@ -255,63 +332,50 @@ impl Ftfw {
         Some(BulkCause::LostBeyondResend)
     }
 
-    fn answer_gap(&mut self, first_missing: Seq, seq: Seq, queues: &mut Queues) {
-        if let Some(from) = self.run_from {
-            queues.push_tx(Element::Control(ControlMessage::Ack(SeqRange {
-                from,
-                to: first_missing.previous(),
-            })));
-        }
-        queues.push_tx(Element::Control(ControlMessage::Nack(SeqRange {
-            from: first_missing,
-            to: seq.previous(),
-        })));
-        self.credit = self.credit_after_one();
-        self.run_from = Some(seq);
-    }
-
-    fn extend_run(&mut self, seq: Seq, queues: &mut Queues) {
-        let from = *self.run_from.get_or_insert(seq);
-        self.credit = self.credit.saturating_sub(1);
-        if self.credit == 0 {
-            queues.push_tx(Element::Control(ControlMessage::Ack(SeqRange { from, to: seq })));
-            self.credit = window(self.config);
-            self.run_from = None;
-        }
-    }
-
-    /// Returns the credit left when a run has just begun: at least one, or no ACK would be forced.
-    fn credit_after_one(&self) -> u16 {
-        window(self.config).saturating_sub(1)
-    }
-
-    /// Handles the alive timer: acknowledges what came, or shows that we live.
+    /// Handles the alive timer: acknowledges what came from each sender, or shows that we live.
     pub(crate) fn alive(&mut self, queues: &mut Queues) {
-        let message = match (self.run_from.take(), self.tracker.last()) {
-            (Some(from), Some(to)) => ControlMessage::Ack(SeqRange { from, to }),
-            _ => ControlMessage::Alive,
-        };
-        queues.push_tx(Element::Control(message));
+        let mut has_acknowledged = false;
+        for run in self.receptions.iter_mut().filter_map(Reception::take_run) {
+            has_acknowledged = true;
+            queues.push_tx(Element::Control(ControlMessage::Ack(run)));
+        }
+        if !has_acknowledged {
+            queues.push_tx(Element::Control(ControlMessage::Alive));
+        }
     }
 
-    /// Sends again what waited for its acknowledgement since before the last look, `len_max`
-    /// elements at most; a bulk is due if flows from that time have left the resend queue.
+    /// Sends again what waited for an acknowledgement since before the last look and a peer that lives
+    /// has not given; a bulk is due if flows from that time have left the resend queue.
     ///
     /// A peer that lives acknowledges within two seconds, or asks again. What it does neither of
     /// it will never do: it is another process than the one that was spoken to, or its question
-    /// was lost and has left its own resend queue.
-    pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq, queues: &mut Queues) -> Stale {
+    /// was lost and has left its own resend queue. What all have acknowledged and nobody has asked for
+    /// since the last look has arrived.
+    pub(crate) fn resend_stale(
+        &mut self,
+        look: Look,
+        queues: &mut Queues,
+        internal: &mut InternalCache,
+    ) -> Stale {
         let mut stale = Stale::default();
-        let Some(mark) = self.looked_at.replace(next_seq) else {
+        let Some(mark) = self.looked_at.replace(look.next_seq) else {
             return stale;
         };
-        for _ in 0..len_max {
-            match queues.oldest_sent() {
-                Some(sent) if sent.seq.is_before(mark) => {
-                    stale.asks_again |= sent.element == Element::Control(ControlMessage::Resync);
-                    queues.resend(sent.node);
-                }
-                Some(_) | None => break,
+        let awaited = self.acknowledging.and(look.present);
+        let living = self.acknowledging.and(look.living);
+        let has_all =
+            |of: SenderSet, acked_by: SenderSet| of != SenderSet::EMPTY && acked_by.contains_all(of);
+        let mut n_left = look.len_max;
+        let mut next = queues.oldest_sent();
+        while let Some(sent) = next.filter(|sent| sent.seq.is_before(mark) && n_left > 0) {
+            next = queues.sent_after(sent.node);
+            let acked_by = queues.acked_by(sent.node);
+            if has_all(awaited, acked_by) {
+                self.release(queues, internal, sent.node, acked_by);
+            } else if !has_all(living, acked_by) {
+                stale.asks_again |= sent.element == Element::Control(ControlMessage::Resync);
+                queues.resend(sent.node);
+                n_left = n_left.saturating_sub(1);
             }
         }
         let has_lost = self.dropped.take_if(|(_, last)| last.is_before(mark)).is_some();
@@ -330,12 +394,19 @@ impl Ftfw {
             self.hello = Hello::Say;
             self.first_seq = Some(seq);
         }
+        let is_answered = |at: Instant| now.saturating_since(at) > ANSWERS_WITHIN;
+        if self.hello == Hello::Say && self.first_answer.is_some_and(is_answered) {
+            self.hello = Hello::Done;
+        }
         let mut flags = Flags::NONE;
         if self.hello == Hello::Say {
             flags = flags | Flags::HELLO;
         }
-        if core::mem::take(&mut self.owes_hello_back) {
-            self.answered.get_or_insert(now);
+        let mut owes_answer = false;
+        for peer in self.receptions.iter_mut() {
+            owes_answer |= peer.answer(now);
+        }
+        if owes_answer {
             flags = flags | Flags::HELLO_BACK;
         }
         flags
@@ -389,247 +460,4 @@ fn release(queues: &mut Queues, internal: &mut InternalCache, node: NodeId) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cache::HashKey;
-    use crate::config::StartupResync;
-    use crate::wire::{self, Change, EncodeOptions, Timeouts, WindowScales, encode_control, encode_flow};
-    use alloc::string::String;
-    use alloc::vec::Vec;
-    use core::num::{NonZeroU16, NonZeroU32};
-
-    const WINDOW: u16 = 5;
-
-    /// A machine that has taken message 100, with messages 200 to 204 unacknowledged.
-    struct Bench {
-        ftfw: Ftfw,
-        queues: Queues,
-        internal: InternalCache,
-        stats: ReceiveStats,
-    }
-
-    impl Bench {
-        fn new() -> Self {
-            let config = FtfwConfig {
-                ack_window: NonZeroU16::new(WINDOW).unwrap(),
-                resend_queue_len_max: NonZeroU32::new(100).unwrap(),
-                startup_resync: StartupResync::Off,
-            };
-            let mut ftfw = Ftfw::new(config);
-            ftfw.tracker.store(Seq(100));
-            (ftfw.run_from, ftfw.credit) = (Some(Seq(100)), WINDOW - 1);
-            let mut queues = Queues::default();
-            for seq in 200..205 {
-                queues.push_tx(Element::Control(ControlMessage::Resync));
-                let (node, _) = queues.pop_tx().unwrap();
-                queues.push_resend(node, Seq(seq));
-            }
-            let internal = InternalCache::new(NonZeroU32::new(10).unwrap(), HashKey(1, 2));
-            Self {
-                ftfw,
-                queues,
-                internal,
-                stats: ReceiveStats::default(),
-            }
-        }
-
-        fn receive(&mut self, bytes: &[u8]) -> Outcome {
-            let message = wire::messages(bytes).next().unwrap().unwrap();
-            let outcome = self.ftfw.receive(
-                &message,
-                &mut self.queues,
-                &mut self.internal,
-                &mut self.stats,
-                Instant::START,
-                Seq(1_000),
-            );
-            self.queues.check_invariants();
-            outcome
-        }
-
-        /// Tells what is to be sent and how many elements still wait.
-        fn tell(&mut self) -> String {
-            let mut told = Vec::new();
-            while let Some((node, element)) = self.queues.pop_tx() {
-                self.queues.free(node);
-                told.push(match element {
-                    Element::Flow(_) => "flow".into(),
-                    Element::Expectation(_) => "expectation".into(),
-                    Element::Control(ControlMessage::Alive) => "ALIVE".into(),
-                    Element::Control(ControlMessage::Resync) => "RESYNC".into(),
-                    Element::Control(ControlMessage::Ack(range)) => {
-                        alloc::format!("ACK {}-{}", range.from.0, range.to.0)
-                    }
-                    Element::Control(ControlMessage::Nack(range)) => {
-                        alloc::format!("NACK {}-{}", range.from.0, range.to.0)
-                    }
-                });
-            }
-            alloc::format!("{} | {} wait", told.join(" "), self.queues.resend_len())
-        }
-    }
-
-    fn control(message: ControlMessage, hello: Flags, seq: u32) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        encode_control(&mut bytes, message, hello, Seq(seq));
-        bytes
-    }
-
-    fn data(seq: u32) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let flow = crate::testing::tcp(1, crate::flow::TcpState::ESTABLISHED);
-        let options = EncodeOptions {
-            timeouts: Timeouts::Send,
-            window_scales: WindowScales::Omit,
-        };
-        encode_flow(&mut bytes, Change::New, Flags::NONE, Seq(seq), &flow, options);
-        bytes
-    }
-
-    #[test]
-    fn every_message_in_every_position_is_answered_as_told() {
-        use ControlMessage::{Ack, Alive, Nack, Resync};
-        let range = |from, to| SeqRange {
-            from: Seq(from),
-            to: Seq(to),
-        };
-        let asked = Some(BulkCause::PeerAsked);
-        let (data_at, at) = (data, |message| move |seq| control(message, Flags::NONE, seq));
-        type Make<'a> = &'a dyn Fn(u32) -> Vec<u8>;
-        let (ack, nack) = (at(Ack(range(201, 202))), at(Nack(range(203, 900))));
-        let (resync, alive) = (at(Resync), at(Alive));
-        let messages: [(&str, Make<'_>, &str, u32, Option<BulkCause>); 5] = [
-            ("data", &data_at, "", 5, None),
-            ("ACK", &ack, "", 3, None),
-            ("NACK", &nack, "RESYNC RESYNC ", 3, None),
-            ("RESYNC", &resync, "", 5, asked),
-            ("ALIVE", &alive, "", 5, None),
-        ];
-        for (name, make, resent, waiting, bulk) in messages {
-            for (position, seq) in [("in sequence", 101), ("after", 104), ("before", 100)] {
-                let mut bench = Bench::new();
-                let outcome = bench.receive(&make(seq));
-                let context = alloc::format!("{name} {position}");
-                let want = match position {
-                    "in sequence" => alloc::format!("{} | {waiting} wait", resent.trim_end()),
-                    "after" => alloc::format!("{resent}ACK 100-100 NACK 101-103 | {waiting} wait"),
-                    _ => " | 5 wait".into(),
-                };
-                assert_eq!(bench.tell(), want, "{context}");
-                let is_taken = position != "before";
-                assert_eq!(outcome.bulk, bulk.filter(|_| is_taken), "{context}");
-                assert_eq!(outcome.verdict != Verdict::Dropped, is_taken, "{context}");
-            }
-        }
-    }
-
-    #[test]
-    fn hello_frees_what_waited_whatever_its_number() {
-        for seq in [100, 101, 104, 7] {
-            let mut bench = Bench::new();
-            let outcome = bench.receive(&control(ControlMessage::Alive, Flags::HELLO, seq));
-            assert_eq!(outcome.bulk, Some(BulkCause::PeerRestarted), "seq {seq}");
-            assert_eq!(
-                bench.tell(),
-                " | 0 wait",
-                "seq {seq}: no gap is seen in a new process"
-            );
-            assert!(
-                bench
-                    .ftfw
-                    .next_flags(Seq(1_000), Instant::START)
-                    .contains(Flags::HELLO_BACK)
-            );
-            assert!(
-                !bench
-                    .ftfw
-                    .next_flags(Seq(1_000), Instant::START)
-                    .contains(Flags::HELLO_BACK),
-                "one answer a HELLO"
-            );
-        }
-    }
-
-    #[test]
-    fn an_acknowledgement_of_what_was_not_sent_begins_the_greeting_anew() {
-        for (to, is_said) in [(999, false), (1_000, true)] {
-            let mut bench = Bench::new();
-            bench.ftfw.hello = Hello::Done;
-            let range = SeqRange {
-                from: Seq(200),
-                to: Seq(to),
-            };
-            bench.receive(&control(ControlMessage::Ack(range), Flags::NONE, 101));
-            let flags = bench.ftfw.next_flags(Seq(1_000), Instant::START);
-            assert_eq!(
-                flags.contains(Flags::HELLO),
-                is_said,
-                "next is 1000, ACK up to {to}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_window_of_one_still_forces_acknowledgements_after_a_loss() {
-        let mut bench = Bench::new();
-        bench.ftfw.config.ack_window = NonZeroU16::MIN;
-        bench.receive(&data(104));
-        bench.tell();
-        bench.receive(&data(105));
-        assert_eq!(bench.tell(), "ACK 104-105 | 5 wait");
-    }
-
-    #[test]
-    fn the_alive_timer_acknowledges_without_restoring_the_credit() {
-        let mut bench = Bench::new();
-        bench.ftfw.alive(&mut bench.queues);
-        assert_eq!(bench.tell(), "ACK 100-100 | 5 wait");
-        bench.ftfw.alive(&mut bench.queues);
-        assert_eq!(bench.tell(), "ALIVE | 5 wait");
-        for seq in 101..=104 {
-            bench.receive(&data(seq));
-        }
-        assert_eq!(
-            bench.tell(),
-            "ACK 101-104 | 5 wait",
-            "four more make five since the last forced one"
-        );
-    }
-
-    #[test]
-    fn a_full_resend_queue_drops_its_oldest_and_remembers_that_a_flow_is_lost() {
-        let mut bench = Bench::new();
-        bench.ftfw.config.resend_queue_len_max = NonZeroU32::new(5).unwrap();
-        for seq in 205..=206 {
-            let node = bench.queues.push_tx(Element::Control(ControlMessage::Resync));
-            bench.queues.pop_tx();
-            let element = Element::Control(ControlMessage::Resync);
-            bench.ftfw.sent(
-                Sent {
-                    node,
-                    seq: Seq(seq),
-                    element,
-                },
-                &mut bench.queues,
-                &mut bench.internal,
-            );
-        }
-        assert_eq!((bench.ftfw.overflowed(), bench.queues.resend_len()), (2, 5));
-        assert_eq!(bench.queues.oldest_sent().unwrap().seq, Seq(202));
-        bench.ftfw.dropped = Some((Seq(190), Seq(195)));
-        let nack = |from, to| {
-            control(
-                ControlMessage::Nack(SeqRange {
-                    from: Seq(from),
-                    to: Seq(to),
-                }),
-                Flags::NONE,
-                101,
-            )
-        };
-        assert_eq!(
-            bench.receive(&nack(180, 192)).bulk,
-            Some(BulkCause::LostBeyondResend)
-        );
-    }
-}
+mod tests;

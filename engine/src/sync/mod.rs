@@ -6,6 +6,8 @@
 
 mod alarm;
 mod bulk;
+mod bulk_limit;
+mod by_sender;
 mod ftfw;
 mod notrack;
 mod queue;
@@ -13,10 +15,12 @@ mod tracker;
 mod transmit;
 
 pub(crate) use bulk::{Bulk, BulkCause};
+pub(crate) use bulk_limit::{Asked, BulkLimit};
 pub(crate) use transmit::Transmitter;
 
 use crate::cache::{ExpectId, FlowId, InternalCache, Liveness, NodeId};
 use crate::config::Mode;
+use crate::senders::{SenderId, SenderSet};
 use crate::seq::Seq;
 use crate::stats::{QueueStats, ReceiveStats, ResendElement, ResendQueueStats};
 use crate::time::Instant;
@@ -50,6 +54,19 @@ pub(crate) struct Outcome {
     pub(crate) bulk: Option<BulkCause>,
 }
 
+/// A look through the resend queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// Most elements that are sent again.
+    pub(crate) len_max: u16,
+    /// Number of the next message that we send.
+    pub(crate) next_seq: Seq,
+    /// Those that acknowledgements are waited for, as far as they give any.
+    pub(crate) present: SenderSet,
+    /// Those of them that live.
+    pub(crate) living: SenderSet,
+}
+
 /// What was found among messages that nobody acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stale {
@@ -57,6 +74,19 @@ pub(crate) struct Stale {
     pub(crate) bulk: Option<BulkCause>,
     /// The peer is asked for its flows once more: the process that was asked is gone.
     pub(crate) asks_again: bool,
+}
+
+/// Who speaks, when, and who else is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard {
+    /// Who speaks.
+    pub(crate) from: SenderId,
+    /// Those that acknowledgements are waited for, as far as they give any.
+    pub(crate) present: SenderSet,
+    /// When.
+    pub(crate) now: Instant,
+    /// Number of the next message that we send.
+    pub(crate) next_seq: Seq,
 }
 
 #[derive(Debug)]
@@ -92,19 +122,36 @@ impl Sync {
         }
     }
 
-    /// Handles a message of the peer.
+    /// Handles a message of a peer.
     pub(crate) fn receive(
         &mut self,
         message: &MessageView<'_>,
+        heard: Heard,
         internal: &mut InternalCache,
         stats: &mut ReceiveStats,
-        now: Instant,
-        next_seq: Seq,
     ) -> Outcome {
         match &mut self.machine {
-            Machine::Notrack(notrack) => notrack.receive(message, stats),
-            Machine::Alarm(alarm) => alarm.receive(message, stats),
-            Machine::Ftfw(ftfw) => ftfw.receive(message, &mut self.queues, internal, stats, now, next_seq),
+            Machine::Notrack(notrack) => notrack.receive(message, heard.from, stats),
+            Machine::Alarm(alarm) => alarm.receive(message, heard.from, stats),
+            Machine::Ftfw(ftfw) => ftfw.receive(message, heard, &mut self.queues, internal, stats),
+        }
+    }
+
+    /// Returns the number of the last message taken from a sender.
+    pub(crate) fn last_seq(&self, from: SenderId) -> Option<Seq> {
+        match &self.machine {
+            Machine::Notrack(notrack) => notrack.trackers.get(from)?.last(),
+            Machine::Alarm(alarm) => alarm.trackers.get(from)?.last(),
+            Machine::Ftfw(ftfw) => ftfw.last_seq(from),
+        }
+    }
+
+    /// Forgets a sender whose place another takes.
+    pub(crate) fn forget_sender(&mut self, id: SenderId) {
+        match &mut self.machine {
+            Machine::Notrack(notrack) => notrack.trackers.reset(id),
+            Machine::Alarm(alarm) => alarm.trackers.reset(id),
+            Machine::Ftfw(ftfw) => ftfw.forget_sender(id, &mut self.queues),
         }
     }
 
@@ -117,11 +164,11 @@ impl Sync {
         }
     }
 
-    /// Sends again what the peer, which lives, has had time to acknowledge and has not.
-    pub(crate) fn resend_stale(&mut self, len_max: u16, next_seq: Seq) -> Stale {
+    /// Sends again what peers that live have had time to acknowledge and have not.
+    pub(crate) fn resend_stale(&mut self, look: Look, internal: &mut InternalCache) -> Stale {
         match &mut self.machine {
             Machine::Notrack(_) | Machine::Alarm(_) => Stale::default(),
-            Machine::Ftfw(ftfw) => ftfw.resend_stale(len_max, next_seq, &mut self.queues),
+            Machine::Ftfw(ftfw) => ftfw.resend_stale(look, &mut self.queues, internal),
         }
     }
 
@@ -168,6 +215,11 @@ impl Sync {
     /// Returns whether a RESYNC is on its way that the peer has not acknowledged.
     pub(crate) fn awaits_resync(&self) -> bool {
         self.queues.has_resync()
+    }
+
+    /// Returns whether a RESYNC is about to be sent.
+    pub(crate) fn is_about_to_ask(&self) -> bool {
+        self.queues.has_resync_to_send()
     }
 
     /// Puts a changed flow at the end of the tx queue, unless it stands there already; an older

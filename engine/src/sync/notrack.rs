@@ -1,8 +1,10 @@
 //! NOTRACK: best effort. Everything is taken as it comes; the sequence is only counted.
 
+use crate::senders::SenderId;
 use crate::stats::ReceiveStats;
 use crate::wire::{Content, ControlMessage, Flags, MessageType, MessageView};
 
+use super::by_sender::BySender;
 use super::queue::{Element, Queues};
 use super::tracker::Tracker;
 use super::{BulkCause, Outcome, Verdict};
@@ -10,14 +12,21 @@ use super::{BulkCause, Outcome, Verdict};
 /// The NOTRACK machine.
 #[derive(Debug, Default)]
 pub(crate) struct Notrack {
-    tracker: Tracker,
+    /// What came from each sender.
+    pub(super) trackers: BySender<Tracker>,
 }
 
 impl Notrack {
     /// Handles a message; its payload is the caller's business if the verdict is [`Verdict::Data`].
-    pub(crate) fn receive(&mut self, message: &MessageView<'_>, stats: &mut ReceiveStats) -> Outcome {
+    pub(crate) fn receive(
+        &mut self,
+        message: &MessageView<'_>,
+        from: SenderId,
+        stats: &mut ReceiveStats,
+    ) -> Outcome {
         let seq = message.header.seq;
-        self.tracker.classify(seq, stats);
+        let tracker = self.trackers.of(from);
+        tracker.classify(seq, stats);
         // Of several control flags RESYNC counts first here, and there is no ACK or NACK.
         let is_resync = message.header.message_type == MessageType::Control
             && message.header.flags.contains(Flags::RESYNC);
@@ -32,7 +41,7 @@ impl Notrack {
             return Outcome { verdict, bulk: None };
         }
         // A late message moves the expectation back, as at the stock daemon.
-        self.tracker.store(seq);
+        tracker.store(seq);
         Outcome { verdict, bulk }
     }
 
@@ -91,11 +100,11 @@ mod tests {
             for (last, seq, counted) in states {
                 let (mut notrack, mut stats) = (Notrack::default(), ReceiveStats::default());
                 if let Some(last) = last {
-                    notrack.tracker.store(Seq(last));
+                    notrack.trackers.of(SenderId::FIRST).store(Seq(last));
                 }
                 let bytes = bytes(message_type, flags, seq);
                 let message = wire::messages(&bytes).next().unwrap().unwrap();
-                let outcome = notrack.receive(&message, &mut stats);
+                let outcome = notrack.receive(&message, SenderId::FIRST, &mut stats);
                 let got = match (outcome.verdict, outcome.bulk) {
                     (Verdict::Data, None) => Want::Data,
                     (Verdict::Control, None) => Want::Alive,
@@ -107,7 +116,8 @@ mod tests {
                 assert_eq!(got, want(message_type, flags), "{context}");
                 assert_eq!((stats.lost, stats.before), counted, "{context}");
                 let stored = if got == Want::BadHeader { last } else { Some(seq) };
-                assert_eq!(notrack.tracker.last(), stored.map(Seq), "{context}");
+                let tracker = notrack.trackers.of(SenderId::FIRST);
+                assert_eq!(tracker.last(), stored.map(Seq), "{context}");
             }
         }
     }

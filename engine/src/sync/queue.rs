@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use crate::cache::{ExpectId, FlowId, NodeId};
+use crate::senders::{SenderId, SenderSet};
 use crate::seq::Seq;
 use crate::wire::ControlMessage;
 
@@ -33,8 +34,16 @@ struct Node {
     place: Place,
     /// Number it was sent with; means something in the resend queue only.
     seq: Seq,
+    /// Who has acknowledged that number.
+    acked_by: SenderSet,
     prev: Option<NodeId>,
     next: Option<NodeId>,
+}
+
+impl Node {
+    fn is_resync(&self) -> bool {
+        self.element == Element::Control(ControlMessage::Resync)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +57,8 @@ struct List {
     head: Option<NodeId>,
     tail: Option<NodeId>,
     len: u32,
+    /// RESYNC in it.
+    resyncs: u32,
 }
 
 /// An element of the resend queue.
@@ -72,8 +83,6 @@ pub(crate) struct Queues {
     tx: List,
     resend: List,
     controls: u32,
-    /// RESYNC among them.
-    resyncs: u32,
 }
 
 impl Queues {
@@ -101,15 +110,13 @@ impl Queues {
             element,
             place: Place::Tx,
             seq: Seq(0),
+            acked_by: SenderSet::EMPTY,
             prev: None,
             next: None,
         };
         let id = self.allocate(node);
-        if let Element::Control(message) = element {
+        if matches!(element, Element::Control(_)) {
             self.controls = self.controls.saturating_add(1);
-            self.resyncs = self
-                .resyncs
-                .saturating_add(u32::from(message == ControlMessage::Resync));
         }
         self.append(id, Place::Tx);
         id
@@ -125,8 +132,37 @@ impl Queues {
 
     /// Appends a node taken from the tx queue to the resend queue.
     pub(crate) fn push_resend(&mut self, id: NodeId, seq: Seq) {
-        self.node_mut(id).seq = seq;
+        let node = self.node_mut(id);
+        (node.seq, node.acked_by) = (seq, SenderSet::EMPTY);
         self.append(id, Place::Resend);
+    }
+
+    /// Notes that a sender has acknowledged a node of the resend queue; returns all who have.
+    pub(crate) fn acknowledge(&mut self, id: NodeId, by: SenderId) -> SenderSet {
+        let acked_by = &mut self.node_mut(id).acked_by;
+        acked_by.insert(by);
+        *acked_by
+    }
+
+    /// Returns who has acknowledged a node of the resend queue.
+    #[must_use]
+    pub(crate) fn acked_by(&self, id: NodeId) -> SenderSet {
+        self.node(id).acked_by
+    }
+
+    /// Forgets that a sender has acknowledged a node of the resend queue.
+    pub(crate) fn forget_ack(&mut self, id: NodeId, by: SenderId) {
+        self.node_mut(id).acked_by.remove(by);
+    }
+
+    /// Forgets all that a sender has acknowledged.
+    pub(crate) fn forget_acks(&mut self, by: SenderId) {
+        let mut next = self.resend.head;
+        while let Some(id) = next {
+            let node = self.node_mut(id);
+            node.acked_by.remove(by);
+            next = node.next;
+        }
     }
 
     /// Moves a node of the resend queue to the end of the tx queue.
@@ -144,11 +180,8 @@ impl Queues {
     /// Frees a node that is in no queue.
     pub(crate) fn free(&mut self, id: NodeId) -> Element {
         let element = self.node(id).element;
-        if let Element::Control(message) = element {
+        if matches!(element, Element::Control(_)) {
             self.controls = self.controls.saturating_sub(1);
-            self.resyncs = self
-                .resyncs
-                .saturating_sub(u32::from(message == ControlMessage::Resync));
         }
         let next = self.free;
         *self.slot_mut(id) = Slot::Free { next };
@@ -176,7 +209,12 @@ impl Queues {
 
     /// Returns whether either queue holds a RESYNC.
     pub(crate) fn has_resync(&self) -> bool {
-        self.resyncs > 0
+        self.tx.resyncs > 0 || self.resend.resyncs > 0
+    }
+
+    /// Returns whether a RESYNC is to be sent.
+    pub(crate) fn has_resync_to_send(&self) -> bool {
+        self.tx.resyncs > 0
     }
 
     /// Removes the elements that `is_unwanted` names from both queues, and tells each.
@@ -210,9 +248,11 @@ impl Queues {
     }
 
     fn append(&mut self, id: NodeId, place: Place) {
+        let is_resync = self.node(id).is_resync();
         let list = self.list_mut(place);
         let prev = list.tail.replace(id);
         list.len = list.len.saturating_add(1);
+        list.resyncs = list.resyncs.saturating_add(u32::from(is_resync));
         match prev {
             Some(prev) => self.node_mut(prev).next = Some(id),
             None => self.list_mut(place).head = Some(id),
@@ -222,9 +262,10 @@ impl Queues {
     }
 
     fn unlink(&mut self, id: NodeId) {
+        let node = *self.node(id);
         let Node {
             place, prev, next, ..
-        } = *self.node(id);
+        } = node;
         match prev {
             Some(prev) => self.node_mut(prev).next = next,
             None => self.list_mut(place).head = next,
@@ -235,6 +276,7 @@ impl Queues {
         }
         let list = self.list_mut(place);
         list.len = list.len.saturating_sub(1);
+        list.resyncs = list.resyncs.saturating_sub(u32::from(node.is_resync()));
     }
 
     fn allocate(&mut self, node: Node) -> NodeId {
@@ -284,15 +326,14 @@ impl Queues {
         if self.tx.len.saturating_add(self.resend.len) > LEN_MAX {
             return;
         }
-        let mut counted = (0_u32, 0_u32);
+        let mut controls = 0_u32;
         for (place, list) in [(Place::Tx, self.tx), (Place::Resend, self.resend)] {
-            let (mut len, mut prev, mut next) = (0_u32, None, list.head);
+            let (mut len, mut resyncs, mut prev, mut next) = (0_u32, 0_u32, None, list.head);
             while let Some(id) = next {
                 let node = self.node(id);
-                if let Element::Control(message) = node.element {
-                    let is_resync = u32::from(message == ControlMessage::Resync);
-                    counted = (counted.0.saturating_add(1), counted.1.saturating_add(is_resync));
-                }
+                let is_control = matches!(node.element, Element::Control(_));
+                controls = controls.saturating_add(u32::from(is_control));
+                resyncs = resyncs.saturating_add(u32::from(node.is_resync()));
                 assert_eq!(node.place, place, "a node knows its queue");
                 assert_eq!(node.prev, prev, "links agree in both directions");
                 if let (Place::Resend, Some(prev)) = (place, prev) {
@@ -304,8 +345,9 @@ impl Queues {
                 (prev, next, len) = (Some(id), node.next, len.saturating_add(1));
             }
             assert_eq!((list.tail, list.len), (prev, len), "tail and length of {place:?}");
+            assert_eq!(list.resyncs, resyncs, "RESYNC in {place:?}");
         }
-        assert_eq!((self.controls, self.resyncs), counted, "control messages");
+        assert_eq!(self.controls, controls, "control messages");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Two engines, a link between them and a kernel that obeys: one story, told as text.
+//! Engines, links between them and kernels that obey: one story, told as text.
 #![expect(dead_code, reason = "each test binary uses its own part of the kit")]
 
 mod kernel;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use engine::config::{
     AlarmConfig, Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, OwnFlows,
-    PeerFlows, StartupResync, TcpWindowTracking,
+    PeerFlows, Reach, StartupResync, TcpWindowTracking,
 };
 use engine::filter::Filter;
 use engine::flow::{
@@ -78,6 +78,7 @@ pub(crate) fn link(interface: &str) -> LinkConfig {
     LinkConfig {
         interface: interface.to_owned(),
         state: RUNS,
+        reach: Reach::Peer,
     }
 }
 
@@ -154,6 +155,7 @@ pub(crate) fn ftp(master: u16, port: u16) -> Expectation {
 pub(crate) enum Side {
     A,
     B,
+    C,
 }
 
 impl Side {
@@ -161,6 +163,7 @@ impl Side {
         match self {
             Self::A => Self::B,
             Self::B => Self::A,
+            Self::C => unreachable!("the third node has two others"),
         }
     }
 
@@ -168,6 +171,7 @@ impl Side {
         match self {
             Self::A => "a",
             Self::B => "b",
+            Self::C => "c",
         }
     }
 }
@@ -175,7 +179,21 @@ impl Side {
 /// What decides about a datagram on its way: who sent it, and its bytes; `true` loses it.
 type Loss = Box<dyn FnMut(Side, &[u8]) -> bool>;
 
-/// Two nodes and what happened to them.
+/// What becomes of a datagram on its way from one node of a group to another.
+type Fates = Box<dyn FnMut(Side, Side) -> Fate>;
+
+/// What becomes of a datagram at one receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Arrives,
+    Lost,
+    /// It arrives twice.
+    Doubled,
+    /// It arrives behind the next datagram that arrives there.
+    Late,
+}
+
+/// Nodes and what happened to them.
 pub(crate) struct World {
     pub(crate) now: Instant,
     nodes: BTreeMap<Side, Engine>,
@@ -185,6 +203,11 @@ pub(crate) struct World {
     pub(crate) ended: Vec<ClientId>,
     pub(crate) reports: Vec<String>,
     loss: Loss,
+    fates: Fates,
+    /// Seconds between the clocks of the nodes, and so between the numbers that they begin with.
+    apart_secs: u64,
+    /// Datagrams that are overtaken.
+    late: BTreeMap<Side, Packet>,
     /// Interfaces that are down: no datagram leaves or arrives there.
     down: BTreeSet<(Side, Channel)>,
     /// What happens in a kernel while a dump of its flows, which does not show it yet, is on its way.
@@ -197,6 +220,18 @@ const WALL: UnixTime = UnixTime::from_secs(1_000);
 
 impl World {
     pub(crate) fn new(config: Config) -> Self {
+        Self::of(&[Side::A, Side::B], config, 5_000)
+    }
+
+    /// Three nodes in a group, whose clocks are so far apart.
+    pub(crate) fn group(mut config: Config, apart_secs: u64) -> Self {
+        for link in &mut config.links {
+            link.reach = Reach::Group;
+        }
+        Self::of(&[Side::A, Side::B, Side::C], config, apart_secs)
+    }
+
+    fn of(sides: &[Side], config: Config, apart_secs: u64) -> Self {
         let mut world = Self {
             now: Instant::START,
             nodes: BTreeMap::new(),
@@ -206,21 +241,24 @@ impl World {
             ended: Vec::new(),
             reports: Vec::new(),
             loss: Box::new(|_, _| false),
+            fates: Box::new(|_, _| Fate::Arrives),
+            apart_secs,
+            late: BTreeMap::new(),
             down: BTreeSet::new(),
             meanwhile: Vec::new(),
             trace: String::new(),
             n_clients: 0,
         };
-        for side in [Side::A, Side::B] {
-            world.kernels.insert(side, Kernel::default());
-            world.start(side, config.clone());
+        for side in sides {
+            world.kernels.insert(*side, Kernel::default());
+            world.start(*side, config.clone());
         }
         world
     }
 
     /// Starts the daemon of a node, in place of the one that runs.
     pub(crate) fn start(&mut self, side: Side, config: Config) {
-        let offset = if side == Side::A { 0 } else { 5_000 };
+        let offset = self.apart_secs * side as u64;
         let wall = WALL
             .saturating_add(Duration::from_secs(offset))
             .saturating_add(self.now.saturating_since(Instant::START));
@@ -238,6 +276,12 @@ impl World {
 
     pub(crate) fn heal(&mut self) {
         self.loss = Box::new(|_, _| false);
+        self.fates = Box::new(|_, _| Fate::Arrives);
+    }
+
+    /// Lets each receiver of a datagram fare as `fates` says of sender and receiver.
+    pub(crate) fn fate(&mut self, fates: impl FnMut(Side, Side) -> Fate + 'static) {
+        self.fates = Box::new(fates);
     }
 
     /// A flow appears in the kernel of a node, or changes.
@@ -385,25 +429,18 @@ impl World {
                     self.carry_out(side, output, &mut wire);
                 }
             }
-            if let Some((to, channel, payload)) = wire.pop_front() {
-                self.input(to, peer_on(channel, &payload));
+            if let Some(packet) = wire.pop_front() {
+                self.input(packet.to, packet.input());
             } else if is_quiet {
                 return;
             }
         }
     }
 
-    fn carry_out(&mut self, side: Side, output: Output, wire: &mut VecDeque<(Side, Channel, Vec<u8>)>) {
+    fn carry_out(&mut self, side: Side, output: Output, wire: &mut VecDeque<Packet>) {
         match output {
             Output::Send(channel, payload) => {
-                let is_down = [side, side.other()]
-                    .iter()
-                    .any(|side| self.down.contains(&(*side, channel)));
-                let is_lost = (self.loss)(side, &payload) || is_down;
-                self.tell_datagram(side, channel, &payload, is_lost);
-                if !is_lost {
-                    wire.push_back((side.other(), channel, payload.clone()));
-                }
+                self.deliver(side, channel, &payload, wire);
                 self.input(side, Input::Link(channel, LinkEvent::Sent(payload)));
             }
             Output::Kernel(op) => self.carry_out_kernel(side, op),
@@ -424,6 +461,35 @@ impl World {
                 self.reports.push(line);
             }
         }
+    }
+
+    fn deliver(&mut self, from: Side, channel: Channel, payload: &[u8], wire: &mut VecDeque<Packet>) {
+        let is_lost = (self.loss)(from, payload) || self.down.contains(&(from, channel));
+        let receivers: Vec<Side> = self.nodes.keys().copied().filter(|side| *side != from).collect();
+        let mut missed_by = String::new();
+        for to in &receivers {
+            let packet = Packet {
+                to: *to,
+                from,
+                channel,
+                payload: payload.to_vec(),
+            };
+            let fate = (self.fates)(from, *to);
+            let is_missed = is_lost || self.down.contains(&(*to, channel));
+            match if is_missed { Fate::Lost } else { fate } {
+                Fate::Lost => missed_by.push_str(to.name()),
+                Fate::Late => {
+                    missed_by.push_str(to.name());
+                    wire.extend(self.late.insert(*to, packet));
+                    continue;
+                }
+                Fate::Doubled => wire.extend([packet.clone(), packet]),
+                Fate::Arrives => wire.push_back(packet),
+            }
+            wire.extend(self.late.remove(to));
+        }
+        let receivers: String = receivers.iter().map(|side| side.name()).collect();
+        self.tell_datagram(from, channel, payload, &receivers, &missed_by);
     }
 
     fn carry_out_kernel(&mut self, side: Side, op: KernelOp) {
@@ -502,11 +568,22 @@ impl World {
         writeln!(self.trace, "{secs:>3}.{ms:03}s  {}    {what}", side.name()).unwrap();
     }
 
-    fn tell_datagram(&mut self, from: Side, channel: Channel, payload: &[u8], is_lost: bool) {
+    fn tell_datagram(
+        &mut self,
+        from: Side,
+        channel: Channel,
+        payload: &[u8],
+        receivers: &str,
+        missed_by: &str,
+    ) {
         let ms = self.now.as_micros() / 1_000;
         let (secs, ms) = (ms / 1_000, ms % 1_000);
-        let arrow = format!("{}→{}", from.name(), from.other().name());
-        let fate = if is_lost { "   lost" } else { "" };
+        let arrow = format!("{}→{receivers}", from.name());
+        let fate = match missed_by {
+            "" => String::new(),
+            all if all == receivers => "   lost".to_owned(),
+            some => format!("   lost at {some}"),
+        };
         let way = match channel.0 {
             0 => String::new(),
             n => format!("  by link {n}"),
@@ -522,6 +599,11 @@ impl World {
     /// Returns the story so far and begins a new chapter.
     pub(crate) fn take_trace(&mut self) -> String {
         std::mem::take(&mut self.trace)
+    }
+
+    /// Puts a story back in the place of what was told since.
+    pub(crate) fn put_trace(&mut self, trace: String) {
+        self.trace = trace;
     }
 
     /// Prints a cache of a node without the ages.
@@ -547,6 +629,25 @@ impl World {
             .collect();
         lines.sort();
         lines
+    }
+}
+
+/// A datagram on its way to one node.
+#[derive(Clone, Debug)]
+struct Packet {
+    to: Side,
+    from: Side,
+    channel: Channel,
+    payload: Vec<u8>,
+}
+
+impl Packet {
+    fn input(&self) -> Input<'_> {
+        Input::Peer {
+            channel: self.channel,
+            source: IpAddr::V4(Ipv4Addr::new(192, 168, 77 + self.channel.0, 1 + self.from as u8)),
+            payload: &self.payload,
+        }
     }
 }
 

@@ -178,6 +178,7 @@ fn parts(control_path: PathBuf, link: Link, host: TestHost, buffer_len: usize) -
         links: vec![LinkConfig {
             interface: link.interface().to_owned(),
             state: link.state(),
+            reach: link.reach(),
         }],
         default_link: 0,
         limits: Limits::default(),

@@ -23,6 +23,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::RawFd;
 
+use engine::config::Reach;
 use engine::input::LinkState;
 use engine::time::Instant;
 use mio::{Registry, Token};
@@ -188,6 +189,15 @@ impl Link {
     #[must_use]
     pub const fn state(&self) -> LinkState {
         self.state
+    }
+
+    /// Returns whom it reaches.
+    #[must_use]
+    pub const fn reach(&self) -> Reach {
+        match &self.transport {
+            Transport::Udp(_) | Transport::Tcp(_) => Reach::Peer,
+            Transport::Multicast(_) => Reach::Group,
+        }
     }
 
     /// Returns what `-s` shows of the transport.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::config::{
     AlarmConfig, Config, ExpectationSync, FtfwConfig, Limits, LinkConfig, Mode, NotrackConfig, OwnFlows,
-    PeerFlows, StartupResync, TcpWindowTracking,
+    PeerFlows, Reach, StartupResync, TcpWindowTracking,
 };
 use engine::filter::{Filter, List, Network, Policy};
 use engine::flow::{Protocol, TcpState};
@@ -142,6 +142,7 @@ fn links(rng: &mut Rng) -> Vec<LinkConfig> {
                 is_running: true,
                 payload_len_max: rng.choose(&[548, 1_472, 1_472, 8_972]),
             },
+            reach: Reach::Peer,
         })
         .collect()
 }

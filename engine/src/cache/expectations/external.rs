@@ -2,7 +2,7 @@
 
 use core::num::NonZeroU32;
 
-use super::super::{CacheFull, Deadlines, FlowKey, HashKey, Liveness};
+use super::super::{CacheFull, Deadlines, FlowKey, HashKey, Liveness, Teller};
 use super::{ExpectId, ExpectKey, ExpectTable};
 use crate::flow::Expectation;
 use crate::input::EventKind;
@@ -51,9 +51,9 @@ impl ExternalExpectations {
         self.table.left_secs(id, now_secs)
     }
 
-    /// Applies a message of the peer: an update says all anew, and inserts what is not known.
+    /// Applies a message of `teller`: an update says all anew, and inserts what is not known.
     ///
-    /// Returns whether one was named again for the first time since `generation` began.
+    /// Returns whether one of the teller's was named again for the first time since its generation began.
     ///
     /// # Errors
     /// [`CacheFull`] if there is no room for it.
@@ -61,12 +61,12 @@ impl ExternalExpectations {
         &mut self,
         kind: EventKind,
         expectation: &Expectation,
-        generation: u8,
+        teller: Teller,
         now: Instant,
     ) -> Result<bool, CacheFull> {
         let now_secs = now.whole_secs();
         let known = self.table.find(&ExpectKey::of(expectation));
-        let is_named_again = known.is_some_and(|id| self.generation(id) != generation);
+        let is_named_again = known.is_some_and(|id| self.is_of_past_generation(id, teller));
         let id = match (kind, known) {
             (EventKind::Destroy, known) => {
                 match known {
@@ -91,7 +91,7 @@ impl ExternalExpectations {
                 id
             }
         };
-        self.table.bookkeeping_mut(id).generation = generation;
+        teller.mark(self.table.bookkeeping_mut(id));
         self.table.arm(id, now);
         Ok(is_named_again)
     }
@@ -144,10 +144,10 @@ impl ExternalExpectations {
         self.table.expectation(id)
     }
 
-    /// Returns the generation in which the peer named an expectation last.
+    /// Returns whether an expectation is the teller's and was not named since its generation began.
     #[must_use]
-    pub fn generation(&self, id: ExpectId) -> u8 {
-        self.table.bookkeeping(id).generation
+    pub fn is_of_past_generation(&self, id: ExpectId, teller: Teller) -> bool {
+        teller.has_not_named_again(self.table.bookkeeping(id))
     }
 
     /// Returns the second at which an expectation entered the cache.

@@ -8,7 +8,7 @@ use core::num::NonZeroU32;
 use proptest::prelude::*;
 
 use super::*;
-use crate::cache::{CacheFull, FlowKey, HashKey, Liveness};
+use crate::cache::{CacheFull, FlowKey, HashKey, Liveness, Teller};
 use crate::flow::{Expectation, arbitrary};
 use crate::input::EventKind;
 use crate::testing::ftp;
@@ -45,7 +45,7 @@ fn the_end_of_an_expectation_that_is_not_there_is_counted_at_both_sides() {
     internal.apply(EventKind::Destroy, &ftp(1, 1), SECOND_10);
     assert_eq!(internal.stats().destroy_not_found, 1);
     let mut external = ExternalExpectations::new(LEN_MAX, HashKey(1, 2));
-    let applied = external.apply(EventKind::Destroy, &ftp(1, 1), 0, SECOND_10);
+    let applied = external.apply(EventKind::Destroy, &ftp(1, 1), Teller::default(), SECOND_10);
     assert_eq!((applied, external.stats().destroy_not_found), (Ok(false), 1));
 }
 
@@ -112,7 +112,7 @@ fn full_caches_refuse_and_count() {
     for port in 1..=3 {
         internal.apply(EventKind::New, &ftp(21, port), Instant::START);
         assert_eq!(
-            external.apply(EventKind::New, &ftp(21, port), 0, Instant::START),
+            external.apply(EventKind::New, &ftp(21, port), Teller::default(), Instant::START),
             Ok(false)
         );
     }
@@ -122,7 +122,7 @@ fn full_caches_refuse_and_count() {
     );
     let full = CacheFull { len_max: LEN_MAX };
     assert_eq!(
-        external.apply(EventKind::New, &ftp(21, 4), 0, Instant::START),
+        external.apply(EventKind::New, &ftp(21, 4), Teller::default(), Instant::START),
         Err(full)
     );
     for stats in [internal.stats(), external.stats()] {
@@ -186,7 +186,12 @@ fn the_end_of_a_master_is_the_end_of_its_expectations_alone() {
     let mut external = ExternalExpectations::new(LEN_MAX, HASH_KEY);
     for (master, port) in [(21, 1), (22, 2), (21, 3)] {
         assert_eq!(
-            external.apply(EventKind::New, &ftp(master, port), 0, Instant::START),
+            external.apply(
+                EventKind::New,
+                &ftp(master, port),
+                Teller::default(),
+                Instant::START
+            ),
             Ok(false)
         );
     }
