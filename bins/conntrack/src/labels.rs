@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use engine::flow::{LabelNames, Labels};
+use engine::flow::LabelNames;
 
 /// Which name a bit has.
 ///
@@ -59,13 +59,6 @@ impl LabelMap {
     pub fn name(&self, bit: u16) -> Option<&str> {
         let at = self.names.binary_search_by_key(&bit, |(known, _)| *known).ok()?;
         self.names.get(at).map(|(_, name)| name.as_str())
-    }
-
-    /// Returns the names of those bits of `labels` that have one, in the order of the bits.
-    pub fn names(&self, labels: Labels) -> impl Iterator<Item = &str> {
-        let is_set = move |bit: u16| labels.0.checked_shr(bit.into()).is_some_and(|bits| bits & 1 == 1);
-        let names = self.names.iter().filter(move |(bit, _)| is_set(*bit));
-        names.map(|(_, name)| name.as_str())
     }
 }
 
@@ -142,13 +135,6 @@ mod tests {
         assert_eq!(map.bit("bad_name"), None);
         assert_eq!(map.name(127), Some("last"));
         assert_eq!(map.name(126), None);
-    }
-
-    #[test]
-    fn the_names_of_labels_come_in_the_order_of_bits() {
-        let map = LabelMap::parse(FILE.as_bytes());
-        let labels = Labels(1 << 127 | 1 << 4 | 1 << 2 | 1 << 1);
-        assert!(map.names(labels).eq(["web", "db", "last"]));
     }
 
     #[test]

@@ -566,7 +566,9 @@ mod tests {
             let document = document.map_err(|error| TestCaseError::fail(alloc::format!("{error}: {text}")))?;
             let root = document.root_element();
             prop_assert_eq!(root.attribute("type"), Some("update"));
-            prop_assert_eq!(text_of(&document, "min"), Some("05"));
+            for (name, shown) in [("hour", "9"), ("min", "05"), ("sec", "00"), ("wday", "6"), ("day", "20")] {
+                prop_assert_eq!(text_of(&document, name), Some(shown));
+            }
             prop_assert_eq!(text_of(&document, "portid"), Some("7"));
             let mark = flow.mark.map(|mark| mark.to_string());
             prop_assert_eq!(text_of(&document, "mark"), mark.as_deref());
