@@ -292,18 +292,12 @@ impl<'a> Given<'a> {
     }
 
     fn events(&mut self, text: &[u8], context: &mut Context) -> Result<(), Refusal> {
-        const NAMES: [(&str, [bool; 3]); 4] = [
-            ("ALL", [true, true, true]),
-            ("NEW", [true, false, false]),
-            ("UPDATES", [false, true, false]),
-            ("DESTROY", [false, false, true]),
-        ];
         let groups = self.groups.get_or_insert(Groups {
             new: false,
             update: false,
             destroy: false,
         });
-        list::names(text, &NAMES, |item| {
+        list::names(text, &EVENTS, |item| {
             match item {
                 Item::Is([new, update, destroy]) => {
                     groups.new |= new;
@@ -381,9 +375,17 @@ impl<'a> Given<'a> {
     }
 }
 
+/// The names of `-e`, and which events they are: beginnings, changes, ends.
+pub(super) const EVENTS: [(&str, [bool; 3]); 4] = [
+    ("ALL", [true, true, true]),
+    ("NEW", [true, false, false]),
+    ("UPDATES", [false, true, false]),
+    ("DESTROY", [false, false, true]),
+];
+
 /// What a name of `-o` stands for.
-#[derive(Clone, Copy)]
-enum Name {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Name {
     Format(Format),
     Extended,
     Timestamp,
@@ -393,7 +395,8 @@ enum Name {
     Userspace,
 }
 
-const OUTPUTS: [(&str, Name); 9] = [
+/// The names of `-o`.
+pub(super) const OUTPUTS: [(&str, Name); 9] = [
     ("xml", Name::Format(Format::Xml)),
     ("extended", Name::Extended),
     ("timestamp", Name::Timestamp),

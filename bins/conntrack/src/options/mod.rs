@@ -10,6 +10,7 @@ mod build;
 mod check;
 mod context;
 mod given;
+pub mod help;
 mod lookup;
 mod matrix;
 mod refusal;

@@ -28,13 +28,30 @@ pub(crate) fn dccp(text: &[u8]) -> Result<u8, Refusal> {
     find(text, |state| DccpState(state).name()).ok_or_else(|| Refusal::DccpState(shown(text)))
 }
 
+/// The ends of a DCCP connection.
+pub(crate) const ROLES: [&str; 2] = ["client", "server"];
+
+/// Returns the states of all protocols, each name once.
+pub(crate) fn names() -> Vec<&'static str> {
+    let tcp = (0..10).map(|state| TcpState(state).name());
+    let sctp = (0..10).map(|state| SctpState(state).name());
+    let dccp = (0..10).map(|state| DccpState(state).name());
+    let mut names = Vec::new();
+    for name in tcp.chain(sctp).chain(dccp) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
 /// Reads the end that opened a DCCP connection, in any case and perhaps cut short.
 pub(crate) fn role(text: &[u8]) -> Result<DccpRole, Refusal> {
     let begins = |name: &str| {
         let begin = name.as_bytes().get(..text.len());
         begin.is_some_and(|begin| !text.is_empty() && begin.eq_ignore_ascii_case(text))
     };
-    let role = (0..).zip(["client", "server"]).find(|(_, name)| begins(name));
+    let role = (0..).zip(ROLES).find(|(_, name)| begins(name));
     role.map(|(role, _)| DccpRole(role))
         .ok_or_else(|| Refusal::DccpRole(shown(text)))
 }
