@@ -5,10 +5,12 @@
 //! fuzz/README.md, let libFuzzer look for more.
 
 mod bytes;
+mod commands;
 mod configuration;
 mod decoders;
 mod operations;
 
+pub use commands::load_file;
 pub use configuration::configuration;
 pub use decoders::{control_request, ctnetlink_datagram, flow_line, wire_datagram, wire_payload};
 pub use operations::cache_operations;

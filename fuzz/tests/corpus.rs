@@ -55,6 +55,11 @@ fn no_line_of_an_operator_panics() {
 }
 
 #[test]
+fn no_file_of_commands_panics() {
+    replay("load_file", fuzz::load_file);
+}
+
+#[test]
 fn no_body_of_a_message_panics() {
     replay("wire_payload", fuzz::wire_payload);
 }
