@@ -73,3 +73,46 @@ fn what_the_stock_tool_takes_or_refuses_is_taken_or_refused() {
         "{n_same} the same, {n_refused} of them refused with the same words\n\n{differences}"
     ));
 }
+
+/// Misuses of what the stock tool does not have, or not so.
+const OWN_MISUSES: [&str; 20] = [
+    "-L -s 10.0.0.1,",
+    "-L -s 10.0.0.9-10.0.0.1",
+    "-L -s 10.0.0.1-fd00::1",
+    "-L -s 10.0.0.1,10.0.0.2 --mask-src 255.0.0.0",
+    "-L -r 10.0.0.0/8,10.0.0.1",
+    "-L -p tcp --dport 80,",
+    "-L -p tcp --dport 90-80",
+    "-L -p gre --srckey 65536",
+    "-L -n 5.5.5.5-5.5.5.9",
+    "-L -n 5.5.5.5:1-2",
+    "-L -z -n",
+    "-L -o json,xml",
+    "-L -l #128",
+    "-L -l #x",
+    "-S -o id",
+    "-U -p sctp --orig-vtag 1",
+    "-L --helper ftp",
+    "-A -p udp -t 1 -s 1.1.1.1 -d 2.2.2.2 --sport 1 --dport 2 --helper a-name-of-sixteen",
+    "-A -p udp -t 1 -s 1.1.1.1,1.1.1.2 -d 2.2.2.2 --sport 1 --dport 2",
+    "-A -p udp -t 1 -s 1.1.1.1 -d 2.2.2.2 --sport 1-9 --dport 2",
+];
+
+#[test]
+fn a_misuse_is_told_with_its_status_and_perhaps_the_help() {
+    let of_stock = INVOCATIONS.lines().filter_map(|line| line.split('\t').nth(2));
+    let mut told = String::new();
+    for invocation in of_stock.chain(OWN_MISUSES) {
+        if let Err(refusal) = run(invocation) {
+            let hint = if refusal.has_hint() { "" } else { " (no hint)" };
+            told += &format!(
+                "conntrack {invocation}\n  {}: {refusal}{hint}\n",
+                refusal.exit_code()
+            );
+        }
+    }
+    for invocation in OWN_MISUSES {
+        assert!(run(invocation).is_err(), "{invocation}");
+    }
+    insta::assert_snapshot!(told);
+}
