@@ -114,14 +114,14 @@ impl Engine {
             expect_commit: None,
             bypass: match config.own_flows {
                 OwnFlows::Cached => None,
-                OwnFlows::Bypassed => Some(Bypass::new(config.limits.dump_tombstones_max)),
+                OwnFlows::Bypassed => Some(Bypass::new(
+                    config.limits.dump_tombstones_max,
+                    usize::try_from(config.cache_len_max.get()).unwrap_or(usize::MAX),
+                )),
             },
             inject: match config.peer_flows {
                 PeerFlows::Cached => None,
-                PeerFlows::Injected => Some(Inject::new(
-                    config.cache_len_max,
-                    hash_key(seed, Purpose::ExternalIndex),
-                )),
+                PeerFlows::Injected => Some(Inject::new(&config, hash_key(seed, Purpose::ExternalIndex))),
             },
             dumps: CacheDumps::default(),
             timers: Timers::default(),
@@ -287,6 +287,8 @@ impl Engine {
             Timer::Reconcile => {
                 let announce = match self.config.peer_flows {
                     PeerFlows::Cached => Announce::Changes,
+                    // Where the tables are polled, it is known what the peer has put there.
+                    PeerFlows::Injected if self.config.poll_period.is_some() => Announce::Changes,
                     PeerFlows::Injected => Announce::Known,
                 };
                 self.start_resync(Table::Both, announce, None);

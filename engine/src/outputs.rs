@@ -24,6 +24,10 @@ pub(crate) enum BatchOwner {
     ReadBack,
     /// Flows of the peer that go into the kernel as they are told.
     Inject,
+    /// Expectations of the peer, in the same way.
+    InjectExpectations,
+    /// Masters of expectations, where no cache knows them.
+    Masters,
 }
 
 /// Outputs in the order in which the driver gets them.

@@ -65,7 +65,7 @@ pub(crate) struct Context<'a> {
     pub(crate) sync: &'a mut Sync,
     pub(crate) internal: &'a mut InternalCache,
     pub(crate) external: &'a mut ExternalCache,
-    /// Takes the flows in place of the external cache.
+    /// Takes what the peer tells in place of the external cache.
     pub(crate) inject: Option<&'a mut Inject>,
     pub(crate) out: &'a mut Outputs,
     pub(crate) now: Instant,
@@ -310,7 +310,12 @@ impl Peers {
     ) -> Result<(), DecodeError> {
         let decoded = wire::decode_expectation(message.body, message.body_offset())?;
         self.count_unknown(decoded.unknown_attributes);
-        if cx.config.expectations.is_on() {
+        if !cx.config.expectations.is_on() {
+            return Ok(());
+        }
+        if let Some(inject) = &mut cx.inject {
+            inject.tell_expectation(kind, &decoded.expectation, cx.config, cx.out, cx.now);
+        } else {
             let teller = self.tale(from).teller;
             let applied = cx
                 .external

@@ -87,8 +87,19 @@ pub enum Report {
         /// The flow.
         flow: Box<Flow>,
     },
-    /// Too many flows of the peer wait for the kernel; told at most once a second.
+    /// The same of an expectation.
+    InjectExpectationFailed {
+        /// What could not be done.
+        what: &'static str,
+        /// Why.
+        errno: Errno,
+        /// The expectation.
+        expectation: Box<Expectation>,
+    },
+    /// Too many flows or expectations of the peer wait for the kernel; told at most once a second.
     InjectionsDropped {
+        /// Which.
+        waiting: &'static str,
         /// How many may wait.
         len_max: u32,
         /// Messages dropped since the last such report.
@@ -232,6 +243,7 @@ impl Report {
             | Self::Unsupported { .. } => Level::Notice,
             Self::CacheFull { .. }
             | Self::InjectFailed { .. }
+            | Self::InjectExpectationFailed { .. }
             | Self::InjectionsDropped { .. }
             | Self::Overrun { .. }
             | Self::OverrunWithoutCache
@@ -263,7 +275,9 @@ impl Report {
     /// Returns the expectation it is about, in the same way.
     #[must_use]
     pub fn expectation(&self) -> Option<&Expectation> {
-        if let Self::CommitExpectationFailed { expectation, .. } = self {
+        if let Self::CommitExpectationFailed { expectation, .. }
+        | Self::InjectExpectationFailed { expectation, .. } = self
+        {
             Some(expectation)
         } else {
             None
@@ -301,7 +315,9 @@ impl fmt::Display for Report {
             | Self::CommitExpectationFailed { operation, errno, .. } => {
                 write!(f, "commit-{operation}: {errno}")
             }
-            Self::InjectFailed { what, errno, .. } => write!(f, "{what}: {errno}"),
+            Self::InjectFailed { what, errno, .. } | Self::InjectExpectationFailed { what, errno, .. } => {
+                write!(f, "{what}: {errno}")
+            }
             Self::CommitInProgress => f.write_str("commit already in progress, skipping"),
             Self::FlushDuringCommit => f.write_str("ignoring flush command, commit still in progress"),
             Self::FlushingCaches => f.write_str("flushing caches"),
@@ -331,9 +347,13 @@ impl fmt::Display for Report {
                 "the {cache} cache is full at {len_max} entries: {refused} were not replicated; \
                  raise HashLimit"
             ),
-            Self::InjectionsDropped { len_max, dropped } => write!(
+            Self::InjectionsDropped {
+                waiting,
+                len_max,
+                dropped,
+            } => write!(
                 f,
-                "{len_max} flows of the other node wait for the kernel: {dropped} messages were dropped, \
+                "{len_max} {waiting} of the other node wait for the kernel: {dropped} messages were dropped, \
                  and it will be asked for a bulk update; raise HashLimit"
             ),
             Self::Overrun {

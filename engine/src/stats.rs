@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::input::{Channel, Errno};
+use crate::input::{Channel, Errno, EventKind};
 use crate::seq::Seq;
 
 /// A snapshot of all counters.
@@ -17,6 +17,10 @@ pub struct Statistics {
     pub bypass: Option<BypassStats>,
     /// Flows put into the kernel as the peer told them; `None` with an external cache.
     pub inject: Option<InjectStats>,
+    /// Events about expectations passed on; `None` with an internal cache.
+    pub bypass_expect: Option<BypassStats>,
+    /// Expectations put into the kernel as the peer told them; `None` with an external cache.
+    pub inject_expect: Option<InjectStats>,
     /// The internal cache of expectations.
     pub internal_expect: CacheStats,
     /// The external cache of expectations.
@@ -62,7 +66,8 @@ pub struct CacheStats {
     pub expired: u64,
 }
 
-/// What became of the flows that the peer told, where they go into the kernel at once.
+/// What became of the flows, or of the expectations, that the peer told, where they go into the
+/// kernel at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InjectStats {
     /// Beginnings that the kernel took.
@@ -94,6 +99,18 @@ pub struct BypassStats {
     pub updated: u64,
     /// Of ended ones.
     pub destroyed: u64,
+}
+
+impl BypassStats {
+    /// Counts an event.
+    pub(crate) const fn count(&mut self, kind: EventKind) {
+        let counter = match kind {
+            EventKind::New => &mut self.created,
+            EventKind::Update => &mut self.updated,
+            EventKind::Destroy => &mut self.destroyed,
+        };
+        *counter = counter.wrapping_add(1);
+    }
 }
 
 /// Packets and bytes.

@@ -60,11 +60,12 @@ impl InternalCache {
         }
     }
 
-    /// Returns the same cache for flows that stay only until they are told; nothing but
-    /// [`Self::pass_on`] brings one in.
+    /// Returns the same cache for flows and expectations that stay only until they are told; nothing
+    /// but [`Self::pass_on`] brings one in.
     #[must_use]
     pub const fn in_transit(mut self) -> Self {
         self.is_transit = true;
+        self.expectations.set_transit();
         self
     }
 

@@ -20,7 +20,7 @@ impl Engine {
     /// stay for ever.
     pub(super) fn handle_expectation(&mut self, kind: EventKind, origin: Origin, expectation: &Expectation) {
         self.kernel_stats.events = self.kernel_stats.events.wrapping_add(1);
-        if kind == EventKind::New && origin == Origin::NotUs {
+        if kind == EventKind::New && origin == Origin::NotUs && self.bypass.is_none() {
             self.doubt_master(expectation);
         }
         if !self.config.expectations.is_on() {
@@ -30,8 +30,13 @@ impl Engine {
             self.kernel_stats.events_filtered = self.kernel_stats.events_filtered.wrapping_add(1);
             return;
         }
+        if self.passes_expectation_on(kind, origin, expectation) {
+            return;
+        }
         match kind {
             EventKind::Destroy => self.expect_resync.saw_end(expectation),
+            // What the peer told is its own.
+            EventKind::New | EventKind::Update if origin == Origin::Us && self.inject.is_some() => return,
             EventKind::New | EventKind::Update if !self.knows_master(expectation) => {
                 return self.internal.expectations.hold(expectation);
             }
@@ -76,7 +81,13 @@ impl Engine {
     /// Takes an entry of a dump.
     pub(super) fn handle_dumped_expectation(&mut self, dump: DumpId, expectation: &Expectation) {
         let is_wanted = self.config.expectations.wants(expectation.helper.as_ref());
-        if !self.expect_resync.owns(dump) || !is_wanted {
+        if !is_wanted {
+            return;
+        }
+        if !self.expect_resync.owns(dump) {
+            return self.bypass_dumped_expectation(dump, expectation);
+        }
+        if self.is_expectation_put_by_peer(expectation) {
             return;
         }
         let is_known = self
@@ -84,6 +95,9 @@ impl Engine {
             .expectations
             .find(&ExpectKey::of(expectation))
             .is_some();
+        if !is_known && self.expect_resync.passes_over_unknown() {
+            return;
+        }
         if !is_known && !self.knows_master(expectation) {
             return self.internal.expectations.hold(expectation);
         }
@@ -96,6 +110,9 @@ impl Engine {
 
     /// Handles the end of a dump.
     pub(super) fn expectations_read(&mut self) {
+        if let Some(inject) = &mut self.inject {
+            inject.expectations_read();
+        }
         let (internal, sync) = (&mut self.internal, &mut self.sync);
         let ghosts = self.expect_resync.dump_ended(internal, sync, &mut self.out);
         if ghosts > 0 && self.config.poll_period.is_none() {
@@ -187,7 +204,7 @@ impl Engine {
             None => {
                 self.internal.expectations.forget_all();
                 // Events from before that are still to be read would bring some of them back.
-                self.expect_resync.start(Announce::Changes, None, &mut self.out);
+                self.start_resync(Table::Expectations, Announce::Changes, None);
             }
             Some(failure) => self
                 .out
@@ -196,7 +213,7 @@ impl Engine {
         self.out.end(&mut self.expect_flush_clients);
     }
 
-    fn report_expectations_full(&mut self) {
+    pub(super) fn report_expectations_full(&mut self) {
         if let Some(refused) = self.expectations_full.note(self.now) {
             self.out.report(Report::CacheFull {
                 cache: "internal expectation",

@@ -40,11 +40,13 @@ impl Engine {
                 }
                 Some(BatchOwner::ReadBack) => self.read_back_answered(index, flow),
                 Some(BatchOwner::Inject) => self.inject_answered(index, flow),
+                Some(BatchOwner::Masters) => self.master_answered(index, flow),
                 Some(
                     BatchOwner::Flush
                     | BatchOwner::Ghosts
                     | BatchOwner::CommitExpectations
-                    | BatchOwner::FlushExpectations,
+                    | BatchOwner::FlushExpectations
+                    | BatchOwner::InjectExpectations,
                 )
                 | None => {}
             },
@@ -148,6 +150,9 @@ impl Engine {
     fn handle_dumped(&mut self, dump: DumpId, flow: &Flow) {
         let verdict = self.config.filter.judge(flow);
         if self.resync.owns(dump) {
+            if self.is_put_by_peer(flow) {
+                return;
+            }
             let now = self.now;
             let (internal, sync) = (&mut self.internal, &mut self.sync);
             match verdict {
@@ -171,6 +176,9 @@ impl Engine {
     fn handle_dump_ended(&mut self, dump: DumpId) {
         let batch_len_max = self.config.limits.batch_len_max.get();
         if self.resync.owns(dump) {
+            if let Some(inject) = &mut self.inject {
+                inject.flows_read();
+            }
             let ended = self
                 .resync
                 .dump_ended(&self.internal, batch_len_max, &mut self.out);
@@ -234,6 +242,8 @@ impl Engine {
                 self.arm_read_back();
             }
             Some(BatchOwner::Inject) => self.inject_batch_ended(&batch, failures),
+            Some(BatchOwner::InjectExpectations) => self.inject_expectations_ended(failures),
+            Some(BatchOwner::Masters) => self.masters_asked(failures),
             None => {}
         }
         self.out.batch_ended(batch);

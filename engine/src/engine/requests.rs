@@ -29,9 +29,9 @@ impl Engine {
                 if !has_expectations => {}
             Request::Dump {
                 cache: CacheName::Internal,
+                table,
                 format,
-                ..
-            } if self.reads_kernel(client, format) => return,
+            } if self.reads_kernel(client, table, format) => return,
             Request::Dump { table, cache, format } => {
                 let (dumps, mut cx) = self.cache_dumps();
                 return dumps.start(client, cache, table, format, &mut cx);
@@ -128,6 +128,9 @@ impl Engine {
             self.out.report(report);
             self.kernel_stats.resyncs = self.kernel_stats.resyncs.wrapping_add(1);
         }
+        if let Some(inject) = &mut self.inject {
+            inject.take_all(table);
+        }
         // Where the table is polled no event has told the peer what this brings.
         let announce = match self.config.poll_period {
             Some(_) => Announce::Changes,
@@ -194,6 +197,8 @@ impl Engine {
             external_expect: self.external.expectations.stats(),
             bypass: self.bypass.as_ref().map(Bypass::stats),
             inject: self.inject.as_ref().map(Inject::stats),
+            bypass_expect: self.bypass.as_ref().map(Bypass::expectation_stats),
+            inject_expect: self.inject.as_ref().map(Inject::expectation_stats),
             traffic: self.internal.traffic(),
             receive: self.peers.stats(),
             senders: self.peers.sender_stats(),

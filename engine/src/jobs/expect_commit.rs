@@ -3,9 +3,6 @@
 //! ```text
 //! Create ── some exist ─► Replace: each is deleted and created anew ──► Create, the next ones
 //! ```
-//!
-//! The kernel gives a new expectation the time that its helper allows; what is left of it is set by
-//! an update behind the creation, in the same batch.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -22,9 +19,7 @@ use crate::stats::CommitStats;
 use crate::time::Instant;
 
 use super::ExpectResync;
-
-/// Most requests that one expectation takes.
-const REQUESTS_EACH: usize = 3;
+use super::expect_requests::{self, REQUESTS_EACH};
 
 /// What the batch on its way is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +77,7 @@ impl ExpectCommit {
             };
             self.slot = id.slot().saturating_add(1);
             if let Some(wanted) = wanted(id, cx) {
-                request(&wanted, &mut batch);
+                expect_requests::create(&wanted, &mut batch.requests);
             }
         }
         let is_empty = batch.requests.is_empty();
@@ -111,7 +106,9 @@ impl ExpectCommit {
             };
             match failure.map(|failure| failure.errno) {
                 None => self.succeeded(wanted, cx),
-                Some(Errno::EEXIST) if self.stage == Stage::Create => replace(wanted, &mut replacing),
+                Some(Errno::EEXIST) if self.stage == Stage::Create => {
+                    expect_requests::replace(wanted, &mut replacing.requests)
+                }
                 Some(errno) => self.fail(errno, wanted, cx),
             }
         }
@@ -182,22 +179,4 @@ fn wanted(id: ExpectId, cx: &Context<'_>) -> Option<Expectation> {
         id: None,
         ..expectation
     })
-}
-
-/// Appends the requests that create `wanted`.
-fn request(wanted: &Expectation, batch: &mut Batch) {
-    let wanted = Box::new(wanted.clone());
-    let update = wanted
-        .timeout_secs
-        .is_some()
-        .then(|| ExpectRequest::Update(wanted.clone()));
-    let requests = core::iter::once(ExpectRequest::Create(wanted)).chain(update);
-    batch.requests.extend(requests.map(FlowRequest::Expectation));
-}
-
-/// Appends the requests that put `wanted` in the place of what is there.
-fn replace(wanted: &Expectation, batch: &mut Batch) {
-    let delete = ExpectRequest::Delete(Box::new(wanted.clone()));
-    batch.requests.push(FlowRequest::Expectation(delete));
-    request(wanted, batch);
 }

@@ -83,6 +83,12 @@ impl ExpectResync {
         self.dump == Some(dump)
     }
 
+    /// Returns whether what the dump brings and is not known is left to the peer, which has put it
+    /// there.
+    pub(crate) fn passes_over_unknown(&self) -> bool {
+        self.announce == Announce::Known
+    }
+
     /// Returns whether no dump runs.
     pub(crate) const fn is_idle(&self) -> bool {
         self.dump.is_none()
@@ -124,7 +130,7 @@ impl ExpectResync {
         let (change, is_news) = internal.expectations.apply_dumped(expectation, now);
         if let ExpectChange::Expectation(id) = change {
             self.saw(id, internal);
-            if is_news && self.announce == Announce::Changes {
+            if is_news && self.announce != Announce::No {
                 sync.enqueue_expectation(id, internal);
             }
         }

@@ -6,6 +6,7 @@ mod commit;
 mod committed;
 mod dump;
 mod expect_commit;
+mod expect_requests;
 mod expect_resync;
 mod flush;
 mod inject;

@@ -129,6 +129,7 @@ pub fn render(topic: StatsTopic, engine: &Statistics, shell: &ShellStats, out: &
 fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
     let (receive, kernel, commit) = (&engine.receive, &engine.kernel, &engine.commit);
     let inject = engine.inject.unwrap_or_default();
+    let inject_expect = engine.inject_expect.unwrap_or_default();
     let overflowed = engine.queues.resend.map_or(0, |resend| resend.overflowed);
     for (name, number) in [
         ("internal_live", engine.internal.live),
@@ -167,6 +168,8 @@ fn counters(out: &mut Vec<u8>, engine: &Statistics) -> io::Result<()> {
         ("inject_pending", inject.pending),
         ("inject_dropped", inject.dropped),
         ("inject_lessened", inject.lessened),
+        ("inject_expectations_pending", inject_expect.pending),
+        ("inject_expectations_dropped", inject_expect.dropped),
         ("commit_created", commit.created),
         ("commit_updated", commit.updated),
         ("commit_failed", commit.failed),

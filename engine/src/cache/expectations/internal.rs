@@ -32,9 +32,11 @@ pub enum ExpectChange {
 pub struct InternalExpectations {
     table: ExpectTable,
     stats: CacheStats,
-    /// Told before their master, or by a dump that overtook that of flows. A helper that finds what it looks for in the first packet of a
-    /// flow, as that of TFTP does, speaks before the kernel does.
+    /// Told before their master, or by a dump that overtook that of flows. A helper that finds what
+    /// it looks for in the first packet of a flow, as that of TFTP does, speaks before the kernel does.
     early: VecDeque<Expectation>,
+    /// Expectations stay only until they are told.
+    is_transit: bool,
 }
 
 impl InternalExpectations {
@@ -45,7 +47,36 @@ impl InternalExpectations {
             table: ExpectTable::new(len_max, hash_key),
             stats: CacheStats::default(),
             early: VecDeque::new(),
+            is_transit: false,
         }
+    }
+
+    /// Keeps expectations only until they are told from here on; nothing but [`Self::pass_on`]
+    /// brings one in.
+    pub(crate) const fn set_transit(&mut self) {
+        self.is_transit = true;
+    }
+
+    /// Takes in what is told of an expectation until it is told: as new, changed or ended.
+    pub fn pass_on(&mut self, kind: EventKind, expectation: &Expectation, now: Instant) -> ExpectChange {
+        let key = ExpectKey::of(expectation);
+        let id = match self.table.find(&key) {
+            Some(id) => id,
+            None => match self.insert(expectation, now) {
+                ExpectChange::Expectation(id) => id,
+                other @ (ExpectChange::Nothing | ExpectChange::Full) => return other,
+            },
+        };
+        let liveness = match kind {
+            EventKind::New => Liveness::New,
+            EventKind::Update => Liveness::Alive,
+            EventKind::Destroy => {
+                self.forget_held(&key);
+                Liveness::Dead
+            }
+        };
+        self.table.overwrite(id, expectation, liveness, now.whole_secs());
+        ExpectChange::Expectation(id)
     }
 
     /// Gives every expectation a deadline from here on.
@@ -79,10 +110,13 @@ impl InternalExpectations {
     /// Destroy    nothing     mark dead      nothing
     /// ```
     pub fn apply(&mut self, kind: EventKind, expectation: &Expectation, now: Instant) -> ExpectChange {
+        if self.is_transit {
+            return ExpectChange::Nothing;
+        }
         let key = ExpectKey::of(expectation);
         match (kind, self.table.find(&key)) {
             (EventKind::Destroy, known) => {
-                self.early.retain(|early| ExpectKey::of(early) != key);
+                self.forget_held(&key);
                 match known.filter(|id| self.is_live(*id)) {
                     Some(id) => {
                         self.kill(id);
@@ -154,12 +188,15 @@ impl InternalExpectations {
 
     /// Keeps an expectation whose master is not known until the kernel tells of that, or of too many.
     pub fn hold(&mut self, expectation: &Expectation) {
-        let key = ExpectKey::of(expectation);
-        self.early.retain(|early| ExpectKey::of(early) != key);
+        self.forget_held(&ExpectKey::of(expectation));
         if self.early.len() >= EARLY_MAX {
             self.early.pop_front();
         }
         self.early.push_back(expectation.clone());
+    }
+
+    fn forget_held(&mut self, key: &ExpectKey) {
+        self.early.retain(|early| ExpectKey::of(early) != *key);
     }
 
     /// Takes one that waited for this master.
@@ -178,7 +215,11 @@ impl InternalExpectations {
     /// Takes the queue node from an expectation; a dead one leaves the cache with it.
     pub fn release(&mut self, id: ExpectId) {
         self.set_node(id, None);
-        self.drop_unreferenced(id);
+        if self.is_transit {
+            self.table.remove(id);
+        } else {
+            self.drop_unreferenced(id);
+        }
     }
 
     /// Removes a dead expectation that no queue refers to.
@@ -186,6 +227,15 @@ impl InternalExpectations {
         if !self.is_live(id) && self.node(id).is_none() {
             self.table.remove(id);
         }
+    }
+
+    /// Forgets one that we deleted from the kernel, in the way of those of a deleted master.
+    pub fn forget(&mut self, key: &ExpectKey) {
+        let Some(id) = self.table.find(key) else { return };
+        if self.is_live(id) {
+            self.kill(id);
+        }
+        self.drop_unreferenced(id);
     }
 
     /// Forgets what went with a flow that we deleted from the kernel: the peer is not told, but a

@@ -6,21 +6,26 @@
 //!                              └──── flows that need more ◄───┘
 //! ```
 //!
+//! Expectations have rounds of their own, each behind all flows that were told before it: the kernel
+//! takes none without its master.
+//!
 //! One batch is on its way at a time. What the peer tells meanwhile of a flow that waits replaces
 //! what it told before; what it tells of a flow on its way waits for the next round. So each flow
 //! ends as the peer last told it, however slow the kernel is.
 
+mod expectations;
+mod order;
 mod pending;
+mod share;
 mod step;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::num::NonZeroU32;
 
 use crate::cache::{FlowKey, HashKey, InternalCache, Liveness};
 use crate::config::Config;
-use crate::flow::Flow;
-use crate::input::{Errno, EventKind, RequestFailure};
+use crate::flow::{Expectation, Flow};
+use crate::input::{Errno, EventKind, RequestFailure, Table};
 use crate::output::FlowRequest;
 use crate::outputs::{BatchOwner, Outputs};
 use crate::report::Report;
@@ -29,13 +34,20 @@ use crate::throttle::Throttle;
 use crate::time::Instant;
 
 use super::committed;
+use expectations::Expectations;
 use pending::{Pending, Told};
+use share::Share;
 use step::{Injection, Outcome};
 
-/// Flows of the peer on their way into our kernel.
+/// Flows and expectations of the peer on their way into our kernel.
 #[derive(Debug)]
 pub(crate) struct Inject {
     pending: Pending,
+    expectations: Expectations,
+    /// Messages about both are numbered.
+    next_place: u64,
+    /// What the kernel has of the peer's, where the tables are polled.
+    share: Option<Share>,
     /// The flows that the kernel is asked about.
     round: Vec<Injection>,
     /// Of each request of the batch on its way the place of its flow in `round`.
@@ -56,10 +68,14 @@ pub(crate) struct Context<'a> {
 }
 
 impl Inject {
-    /// Returns the job; at most `len_max` flows wait for the kernel.
-    pub(crate) fn new(len_max: NonZeroU32, hash_key: HashKey) -> Self {
+    /// Returns the job; as many flows wait for the kernel as a cache holds, and as many expectations.
+    pub(crate) fn new(config: &Config, hash_key: HashKey) -> Self {
+        let len_max = config.cache_len_max;
         Self {
             pending: Pending::new(len_max, hash_key),
+            expectations: Expectations::new(len_max, hash_key),
+            next_place: 0,
+            share: config.poll_period.map(|_| Share::new(len_max, hash_key)),
             round: Vec::new(),
             asked: Vec::new(),
             stats: InjectStats::default(),
@@ -69,7 +85,12 @@ impl Inject {
         }
     }
 
-    /// Returns the counters.
+    /// Returns the counters of expectations.
+    pub(crate) fn expectation_stats(&self) -> InjectStats {
+        self.expectations.stats()
+    }
+
+    /// Returns the counters of flows.
     pub(crate) fn stats(&self) -> InjectStats {
         InjectStats {
             pending: u64::from(self.pending.len()),
@@ -86,14 +107,47 @@ impl Inject {
         out: &mut Outputs,
         now: Instant,
     ) {
-        if self.pending.tell(kind, flow).is_ok() {
-            return;
+        let place = self.take_place();
+        if kind == EventKind::Destroy {
+            self.expectations.master_ended(&FlowKey::of(flow));
         }
-        self.stats.dropped = self.stats.dropped.wrapping_add(1);
+        if self.pending.tell(kind, flow, place).is_err() {
+            self.stats.dropped = self.stats.dropped.wrapping_add(1);
+            self.dropped("flows", config, out, now);
+        }
+    }
+
+    /// Does the same with an expectation.
+    pub(crate) fn tell_expectation(
+        &mut self,
+        kind: EventKind,
+        expectation: &Expectation,
+        config: &Config,
+        out: &mut Outputs,
+        now: Instant,
+    ) {
+        let place = self.take_place();
+        if self.expectations.tell(kind, expectation, place).is_err() {
+            self.dropped("expectations", config, out, now);
+        }
+    }
+
+    const fn take_place(&mut self) -> u64 {
+        let place = self.next_place;
+        self.next_place = place.wrapping_add(1);
+        place
+    }
+
+    /// Notes that a message was dropped, because too many of these wait.
+    fn dropped(&mut self, waiting: &'static str, config: &Config, out: &mut Outputs, now: Instant) {
         self.has_dropped = true;
         if let Some(dropped) = self.full.note(now) {
             let len_max = config.cache_len_max.get();
-            out.report(Report::InjectionsDropped { len_max, dropped });
+            out.report(Report::InjectionsDropped {
+                waiting,
+                len_max,
+                dropped,
+            });
         }
     }
 
@@ -102,7 +156,7 @@ impl Inject {
     /// An expected flow is never in one round with its master, which may have to be created in
     /// another way.
     pub(crate) fn begin(&mut self, cx: &mut Context<'_>) {
-        if !self.round.is_empty() {
+        if self.is_asking() || self.expectations.begin(self.pending.first_place(), cx) {
             return;
         }
         let len_max = usize::from(cx.config.limits.batch_len_max.get());
@@ -119,6 +173,11 @@ impl Inject {
             self.round.push(Injection::new(told, &flow, tracking));
         }
         self.ask(cx.out);
+    }
+
+    /// Returns whether a batch is on its way.
+    const fn is_asking(&self) -> bool {
+        !self.round.is_empty() || self.expectations.are_on_their_way()
     }
 
     /// Sends what the flows of the round need next.
@@ -141,6 +200,23 @@ impl Inject {
         if let Some(injection) = place.and_then(|place| self.round.get_mut(*place)) {
             injection.answer(flow);
         }
+    }
+
+    /// Goes on after a batch about expectations, and returns the same as after one about flows.
+    #[must_use]
+    pub(crate) fn expectations_batch_ended(
+        &mut self,
+        failures: &[RequestFailure],
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if !self.expectations.batch_ended(failures, &mut self.share, cx) {
+            self.begin(cx);
+        }
+        self.must_ask_for_all()
+    }
+
+    fn must_ask_for_all(&mut self) -> bool {
+        !self.is_asking() && core::mem::take(&mut self.has_dropped)
     }
 
     /// Goes on after a batch; returns whether the peer must be asked for all it has, because nothing
@@ -167,12 +243,12 @@ impl Inject {
         } else {
             self.ask(cx.out);
         }
-        self.round.is_empty() && core::mem::take(&mut self.has_dropped)
+        self.must_ask_for_all()
     }
 
     /// What the kernel has deleted for us leaves the internal cache; the peer knows.
     fn note_deletions(
-        &self,
+        &mut self,
         requests: &[FlowRequest],
         failures: &[RequestFailure],
         internal: &mut InternalCache,
@@ -181,8 +257,61 @@ impl Inject {
         for (index, request) in requests.iter().enumerate() {
             let failure = failures.next_if(|failure| failure.index == index);
             if let (FlowRequest::Delete(name), None) = (request, failure) {
-                internal.forget(&FlowKey::of_name(name));
+                let key = FlowKey::of_name(name);
+                internal.forget(&key);
+                self.forget(&key);
             }
+        }
+    }
+
+    /// Returns whether a flow that a poll shows is the peer's, and as the peer told it.
+    pub(crate) fn has_put(&mut self, flow: &Flow, now: Instant) -> bool {
+        let share = self.share.as_mut();
+        share.is_some_and(|share| share.has(flow, now))
+    }
+
+    /// Does the same with an expectation.
+    pub(crate) fn has_put_expectation(&mut self, expectation: &Expectation, now: Instant) -> bool {
+        let share = self.share.as_mut();
+        share.is_some_and(|share| share.has_expectation(expectation, now))
+    }
+
+    /// All flows, or all expectations, that the kernel has are our own from here on.
+    pub(crate) fn take_all(&mut self, table: Table) {
+        if let Some(share) = &mut self.share {
+            share.clear(table);
+        }
+    }
+
+    fn forget(&mut self, key: &FlowKey) {
+        if let Some(share) = &mut self.share {
+            share.forget(key);
+        }
+    }
+
+    /// Handles the end of a dump of flows.
+    pub(crate) fn flows_read(&mut self) {
+        if let Some(share) = &mut self.share {
+            share.polled();
+        }
+    }
+
+    /// Handles the end of a dump of expectations.
+    pub(crate) fn expectations_read(&mut self) {
+        if let Some(share) = &mut self.share {
+            share.polled_expectations();
+        }
+    }
+
+    /// Brings a flow that our kernel told of, and that is the peer's too, to what the kernel has.
+    ///
+    /// One that only the peer has stays out of the internal cache until traffic of ours changes it.
+    fn file(&mut self, kind: EventKind, flow: &Flow, cx: &mut Context<'_>) {
+        let known = cx.internal.find(&FlowKey::of(flow));
+        if known.is_some_and(|id| cx.internal.liveness(id) != Liveness::Dead) {
+            cx.internal.apply(kind, flow, cx.now);
+        } else if let Some(share) = &mut self.share {
+            share.put(flow, cx.now);
         }
     }
 
@@ -205,14 +334,17 @@ impl Inject {
             }
             Outcome::Created => {
                 *done = done.wrapping_add(1);
-                file(EventKind::New, &committed::created(&injection.wanted), cx);
+                self.file(EventKind::New, &committed::created(&injection.wanted), cx);
+                let place = self.take_place();
+                self.expectations
+                    .master_came(&FlowKey::of(&injection.wanted), place);
             }
             Outcome::Updated => {
                 *done = done.wrapping_add(1);
-                file(EventKind::Update, &injection.updated(), cx);
+                self.file(EventKind::Update, &injection.updated(), cx);
             }
             Outcome::Deleted => *done = done.wrapping_add(1),
-            Outcome::WasGone => {}
+            Outcome::WasGone => self.forget(&FlowKey::of(&injection.wanted)),
             Outcome::Refused(errno) => {
                 *failed = failed.wrapping_add(1);
                 self.report(what, errno, injection, cx);
@@ -232,9 +364,11 @@ impl Inject {
     #[cfg(debug_assertions)]
     pub(crate) fn check_invariants(&self) {
         self.pending.check_invariants();
+        self.expectations.check_invariants();
+        let n_waiting = self.pending.len().saturating_add(self.expectations.n_waiting());
         assert!(
-            !self.round.is_empty() || self.pending.len() == 0,
-            "flows wait and the kernel is not asked"
+            self.is_asking() || n_waiting == 0,
+            "some wait and the kernel is not asked"
         );
     }
 }
@@ -255,14 +389,4 @@ fn answers_that_decide<'a>(
             }
         }
     })
-}
-
-/// Brings a flow that our kernel told of, and that is the peer's too, to what the kernel has.
-///
-/// One that only the peer has stays out of the internal cache until traffic of ours changes it.
-fn file(kind: EventKind, flow: &Flow, cx: &mut Context<'_>) {
-    let known = cx.internal.find(&FlowKey::of(flow));
-    if known.is_some_and(|id| cx.internal.liveness(id) != Liveness::Dead) {
-        cx.internal.apply(kind, flow, cx.now);
-    }
 }

@@ -1,12 +1,12 @@
 //! What the peer told and our kernel has not been asked for.
 
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use crate::cache::{CacheFull, FlowCache, FlowId, FlowKey, HashKey};
 use crate::flow::Flow;
 use crate::input::EventKind;
+
+use super::order::Order;
 
 /// What is to become of a flow by all that the peer told of it since our kernel was last asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +49,7 @@ impl Told {
 #[derive(Debug)]
 pub(super) struct Pending {
     flows: FlowCache,
-    order: BTreeMap<u64, FlowId>,
-    /// By the slot of the flow: what was told, and its place in `order`.
-    notes: Vec<(Told, u64)>,
-    next_place: u64,
+    order: Order<FlowId, Told>,
 }
 
 impl Pending {
@@ -60,9 +57,7 @@ impl Pending {
     pub(super) fn new(len_max: NonZeroU32, hash_key: HashKey) -> Self {
         Self {
             flows: FlowCache::new(len_max, hash_key),
-            order: BTreeMap::new(),
-            notes: Vec::new(),
-            next_place: 0,
+            order: Order::new(),
         }
     }
 
@@ -71,61 +66,42 @@ impl Pending {
         self.flows.len()
     }
 
-    /// Notes a message.
+    /// Notes a message; `place` is behind all that were told before.
     ///
     /// # Errors
     /// [`CacheFull`] if as many other flows wait as may.
-    pub(super) fn tell(&mut self, kind: EventKind, flow: &Flow) -> Result<(), CacheFull> {
+    pub(super) fn tell(&mut self, kind: EventKind, flow: &Flow, place: u64) -> Result<(), CacheFull> {
         let Some(id) = self.flows.find(&FlowKey::of(flow)) else {
             let id = self.flows.insert(flow, 0)?;
-            self.append(id, Told::of(kind));
+            self.order.append(id, Told::of(kind), place);
             return Ok(());
         };
-        let (before, place) = self.note(id);
+        let before = self.order.note(id);
         let after = before.then(kind);
         self.flows.replace(id, flow, 0);
         if before == Told::Ended && after == Told::Renewed {
-            self.order.remove(&place);
-            self.append(id, after);
+            self.order.move_to(id, after, place);
         } else {
-            self.set_note(id, (after, place));
+            self.order.change(id, after);
         }
         Ok(())
     }
 
+    /// Returns the place of the flow that is next.
+    pub(super) fn first_place(&self) -> Option<u64> {
+        self.order.first().map(|(place, _)| place)
+    }
+
     /// Returns the flow that is next, and what was told of it.
     pub(super) fn first(&self) -> Option<(Told, Flow)> {
-        let (_, id) = self.order.first_key_value()?;
-        Some((self.note(*id).0, self.flows.flow(*id)))
+        let (_, id) = self.order.first()?;
+        Some((self.order.note(id), self.flows.flow(id)))
     }
 
     /// Removes the flow that is next.
     pub(super) fn remove_first(&mut self) {
-        if let Some((_, id)) = self.order.pop_first() {
+        if let Some(id) = self.order.pop_first() {
             self.flows.remove(id);
-        }
-    }
-
-    fn append(&mut self, id: FlowId, told: Told) {
-        let place = self.next_place;
-        self.next_place = place.wrapping_add(1);
-        self.order.insert(place, id);
-        self.set_note(id, (told, place));
-    }
-
-    fn note(&self, id: FlowId) -> (Told, u64) {
-        let slot = usize::try_from(id.slot()).ok();
-        let note = slot.and_then(|slot| self.notes.get(slot));
-        *note.expect("a flow that waits has a note: both are made in tell()")
-    }
-
-    fn set_note(&mut self, id: FlowId, note: (Told, u64)) {
-        let slot = usize::try_from(id.slot()).unwrap_or(usize::MAX);
-        if slot >= self.notes.len() {
-            self.notes.resize(slot.saturating_add(1), note);
-        }
-        if let Some(place) = self.notes.get_mut(slot) {
-            *place = note;
         }
     }
 
@@ -133,17 +109,14 @@ impl Pending {
     #[cfg(debug_assertions)]
     pub(super) fn check_invariants(&self) {
         self.flows.check_invariants();
-        let n_places = u32::try_from(self.order.len());
-        assert_eq!(
-            n_places,
-            Ok(self.flows.len()),
-            "each flow that waits has one place"
-        );
+        self.order.check_len(self.flows.len());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
     use crate::flow::TcpState;
     use crate::testing::tcp;
@@ -180,8 +153,10 @@ mod tests {
         ];
         for (kinds, want) in table {
             let mut pending = pending();
-            for kind in kinds {
-                pending.tell(*kind, &tcp(1, TcpState::ESTABLISHED)).unwrap();
+            for (kind, place) in kinds.iter().zip(0..) {
+                pending
+                    .tell(*kind, &tcp(1, TcpState::ESTABLISHED), place)
+                    .unwrap();
             }
             assert_eq!(drain(&mut pending), [(1, want)], "{kinds:?}");
         }
@@ -190,8 +165,11 @@ mod tests {
     #[test]
     fn flows_keep_their_order_and_one_that_begins_anew_goes_to_the_end() {
         let mut pending = pending();
-        for (kind, port) in [(Destroy, 1), (New, 2), (Update, 3), (Update, 2), (New, 1)] {
-            pending.tell(kind, &tcp(port, TcpState::ESTABLISHED)).unwrap();
+        let told = [(Destroy, 1), (New, 2), (Update, 3), (Update, 2), (New, 1)];
+        for ((kind, port), place) in told.into_iter().zip(0..) {
+            pending
+                .tell(kind, &tcp(port, TcpState::ESTABLISHED), place)
+                .unwrap();
         }
         assert_eq!(
             drain(&mut pending),
@@ -203,10 +181,12 @@ mod tests {
     fn a_full_store_refuses_other_flows_and_takes_news_of_those_that_wait() {
         let mut pending = pending();
         for port in 1..=3 {
-            pending.tell(New, &tcp(port, TcpState::SYN_SENT)).unwrap();
+            pending
+                .tell(New, &tcp(port, TcpState::SYN_SENT), port.into())
+                .unwrap();
         }
-        assert!(pending.tell(New, &tcp(4, TcpState::SYN_SENT)).is_err());
-        pending.tell(Update, &tcp(1, TcpState::ESTABLISHED)).unwrap();
+        assert!(pending.tell(New, &tcp(4, TcpState::SYN_SENT), 4).is_err());
+        pending.tell(Update, &tcp(1, TcpState::ESTABLISHED), 5).unwrap();
         let (_, first) = pending.first().unwrap();
         assert_eq!(first.proto, tcp(1, TcpState::ESTABLISHED).proto);
     }

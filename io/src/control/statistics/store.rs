@@ -1,4 +1,4 @@
-//! What is kept of flows: the blocks of the two caches, or of what stands in their place.
+//! What is kept of flows and expectations: the blocks of the two caches, or of what stands in their place.
 
 use std::io::{self, Write};
 
@@ -26,16 +26,14 @@ impl<'a> Store<'a> {
         [internal, external]
     }
 
-    /// The same of expectations, none of which is put into the kernel unasked.
+    /// The same of expectations.
     pub(super) fn of_expectations(engine: &'a Statistics) -> [Self; 2] {
-        let external = match engine.inject {
-            Some(_) => Self::Inject(InjectStats::default()),
-            None => Self::Cache("external", &engine.external_expect),
-        };
-        let internal = match engine.bypass {
-            Some(_) => Self::Bypass(BypassStats::default()),
-            None => Self::Cache("internal", &engine.internal_expect),
-        };
+        let external = engine
+            .inject_expect
+            .map_or(Self::Cache("external", &engine.external_expect), Self::Inject);
+        let internal = engine
+            .bypass_expect
+            .map_or(Self::Cache("internal", &engine.internal_expect), Self::Bypass);
         [internal, external]
     }
 

@@ -370,6 +370,11 @@ fn flows_that_went_into_the_kernel_read_as_captured() {
             destroyed: 1,
             ..InjectStats::default()
         }),
+        inject_expect: Some(InjectStats {
+            created: 1,
+            destroyed: 1,
+            ..InjectStats::default()
+        }),
         ..Statistics::default()
     };
     let shell = ShellStats {
@@ -389,6 +394,10 @@ fn flows_that_went_into_the_kernel_read_as_captured() {
         rendered(StatsTopic::Flows, &engine, &shell),
         captured!("s-ct.inject.B")
     );
+    assert_eq!(
+        rendered(StatsTopic::Expectations, &engine, &shell),
+        captured!("s-exp.inject.B")
+    );
 }
 
 #[test]
@@ -399,6 +408,7 @@ fn events_that_were_passed_on_read_as_captured() {
             updated: 5,
             destroyed: 0,
         }),
+        bypass_expect: Some(BypassStats::default()),
         ..Statistics::default()
     };
     assert_eq!(
