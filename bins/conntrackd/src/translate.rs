@@ -99,17 +99,6 @@ pub(crate) fn translate(config: &Config) -> Result<Settings, Vec<Diagnostic>> {
     let general = &config.general;
     let filter = filter::filter(&general.filter);
     let event_filter = event_filter(&filter, &general.filter.place, &mut unsupported);
-    let is_injecting = peer_flows(&sync.mode.value) == PeerFlows::Injected;
-    if is_injecting && let Some(span) = general.poll_secs.span {
-        unsupported.injected_polls(span);
-    }
-    let is_bypassing = own_flows(&sync.mode.value) == OwnFlows::Bypassed;
-    if is_bypassing && expectations(&sync.expectations.value).is_on() {
-        unsupported.bypassed_expectations(sync.expectations.span);
-    }
-    if is_injecting && expectations(&sync.expectations.value).is_on() {
-        unsupported.injected_expectations(sync.expectations.span);
-    }
     let mode = mode(&sync.mode.value);
     let (links, default_link) = links::links(&sync.links);
     if !unsupported.0.is_empty() {

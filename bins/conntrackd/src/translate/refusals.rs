@@ -25,32 +25,6 @@ impl Refusals {
         self.0.push(refusal.with_help(help));
     }
 
-    /// Adds that expectations cannot do without an external cache yet.
-    pub(super) fn injected_expectations(&mut self, expectations: Option<Span>) {
-        let help = "without either of the two it would";
-        self.add(
-            "`ExpectationSync` with `DisableExternalCache`",
-            expectations,
-            help,
-        );
-    }
-
-    /// Adds that expectations cannot do without an internal cache yet.
-    pub(super) fn bypassed_expectations(&mut self, expectations: Option<Span>) {
-        let help = "without either of the two it would";
-        self.add(
-            "`ExpectationSync` with `DisableInternalCache`",
-            expectations,
-            help,
-        );
-    }
-
-    /// Adds that a table that is polled does not tell whose a flow is.
-    pub(super) fn injected_polls(&mut self, poll_secs: Span) {
-        let help = "remove `PollSecs`: only events tell the flows of this node from those of the peer";
-        self.add("`PollSecs` with `DisableExternalCache`", Some(poll_secs), help);
-    }
-
     /// Adds that the daemon of `config` does not replicate, at the section that says what it does.
     pub(super) fn without_sync(&mut self, config: &Config) {
         let span = match &config.running {

@@ -288,40 +288,31 @@ fn a_polled_table_has_no_events() {
 }
 
 #[test]
-fn what_cannot_be_carried_out_is_refused_with_its_line() {
-    for (config, want) in [
-        (
-            config(
-                "Mode FTFW {\nDisableExternalCache on\n}",
-                UDP,
-                "Options {\nExpectationSync on\n}",
-                "",
-            ),
-            "12: `ExpectationSync` with `DisableExternalCache` is not supported yet",
-        ),
-        (
-            config(
-                "Mode NOTRACK {\nDisableInternalCache on\n}",
-                UDP,
-                "Options {\nExpectationSync on\n}",
-                "",
-            ),
-            "12: `ExpectationSync` with `DisableInternalCache` is not supported yet",
-        ),
-        (
-            config("Mode FTFW {\nDisableExternalCache on\n}", UDP, "", "PollSecs 15"),
-            "18: `PollSecs` with `DisableExternalCache` is not supported yet",
-        ),
-    ] {
-        assert_eq!(refused(&config), [want]);
-    }
+fn expectations_and_polls_do_without_caches() {
+    let mode = "Mode NOTRACK {\nDisableInternalCache on\nDisableExternalCache on\n}";
+    let config = config(mode, UDP, "Options {\nExpectationSync on\n}", "");
+    let settings = translate(&config).unwrap().engine;
+    assert_eq!(settings.own_flows, OwnFlows::Bypassed);
+    assert_eq!(settings.peer_flows, PeerFlows::Injected);
+    assert_eq!(settings.expectations, ExpectationSync::All);
+
+    let mode = "Mode FTFW {\nDisableExternalCache on\n}";
+    let settings = translate(&self::config(mode, UDP, "", "PollSecs 15")).unwrap();
+    assert_eq!(settings.engine.peer_flows, PeerFlows::Injected);
+    assert_eq!(settings.engine.poll_period, Some(Duration::from_secs(15)));
 }
 
 #[test]
 fn everything_unsupported_is_told_at_once() {
-    let mode = "Mode NOTRACK {\nDisableInternalCache on\nDisableExternalCache on\n}";
-    let config = config(mode, UDP, "Options {\nExpectationSync on\n}", "");
-    assert_eq!(refused(&config).len(), 2);
+    let outcome = conf_grammar::parse("test.conf", b"Stats {\nLogFile on\n}\nHelper {\nSetup on\n}\n");
+    let config = outcome.config.unwrap();
+    assert_eq!(
+        refused(&config),
+        [
+            "5: section `Helper` is not supported yet",
+            "1: a configuration without section `Sync` is not supported yet"
+        ]
+    );
 }
 
 #[test]

@@ -104,7 +104,8 @@ pub(super) static GENERAL: BlockSpec = BlockSpec {
             .differs(
                 "only what changed is sent, expectations are polled too, and flows in zones stay; the stock \
                  daemon sends every flow at every poll, polls no expectations, and tells of the end of flows \
-                 in zones each time; with `DisableExternalCache` not yet: refused at start",
+                 in zones each time; with `DisableExternalCache` the peer is not told its own flows, which \
+                 are remembered for that",
             ),
         value(
             "EventIterationLimit",

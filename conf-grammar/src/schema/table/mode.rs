@@ -30,13 +30,14 @@ const DISABLE_EXTERNAL_CACHE: ClauseSpec = value("DisableExternalCache", BOOL)
     .off()
     .since("0.9.14")
     .doc(
-        "Puts the peer's flows into the kernel as they come, in place of keeping them for a commit. There is \
-         nothing to commit then, and the table of the backup is as full as that of the primary. At most \
-         `HashLimit` flows wait for the kernel.",
+        "Puts the peer's flows and expectations into the kernel as they come, in place of keeping them for a \
+         commit. There is nothing to commit then, and the table of the backup is as full as that of the \
+         primary. At most `HashLimit` flows wait for the kernel, and as many expectations.",
     )
     .differs(
         "a flow that exists is changed in place, not deleted and created, unless it is translated otherwise; \
-         with `ExpectationSync` not yet: refused at start",
+         expectations go in behind their masters, with class, translation and set-up function, which the \
+         stock daemon drops; with `PollSecs` the peer's flows are told from the node's own",
     );
 
 const STARTUP_RESYNC: ClauseSpec = value("StartupResync", BOOL)
@@ -123,7 +124,8 @@ pub(super) static NOTRACK: BlockSpec = BlockSpec {
             )
             .differs(
                 "messages leave with the events, not a second later; `-f` leaves the kernel's table alone, \
-                 which the stock daemon empties; with `ExpectationSync` not yet: refused at start",
+                 which the stock daemon empties; expectations are replicated, of which the stock daemon \
+                 sends none",
             ),
         DISABLE_EXTERNAL_CACHE,
         STARTUP_RESYNC,
