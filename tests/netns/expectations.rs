@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use anyhow::{Result, ensure};
 use netns_tests::Daemon::{Ours, Stock};
+use netns_tests::expectations::start;
 use netns_tests::passive_ftp::{GATEWAY, SERVER};
 use netns_tests::{
     Cluster, Daemon, Firewall, LIMIT, Mode, Setup, TEMPLATE, expectations, flows, kernel, on_real_kernels,
@@ -45,19 +46,6 @@ fn ours_to_stock_over_notrack() -> Result<()> {
 #[test]
 fn stock_to_ours_over_notrack() -> Result<()> {
     replicates(NOTRACK, Stock, Ours)
-}
-
-/// Wires a cluster whose daemons replicate expectations, and starts them.
-fn start(setup: Setup, on_fw1: Daemon, on_fw2: Daemon) -> Result<Cluster> {
-    let mut cluster = setup.build()?;
-    for (fw, daemon) in [(&mut cluster.fw1, on_fw1), (&mut cluster.fw2, on_fw2)] {
-        fw.edit_conf(
-            "    UDP {",
-            "    Options {\n        ExpectationSync on\n    }\n    UDP {",
-        )?;
-        fw.start(daemon)?;
-    }
-    Ok(cluster)
 }
 
 /// One story for every pair of daemons: create, delete, commit, flush; equal after each.

@@ -154,6 +154,34 @@ fn polls(from: Daemon, to: Daemon) -> Result<()> {
     })
 }
 
+/// Both read their tables, and neither tells the other what is the other's.
+#[test]
+fn tables_that_are_polled_are_replicated_from_kernel_to_kernel() -> Result<()> {
+    on_real_kernels(|| {
+        let polling = Setup {
+            general_clauses: ["PollSecs 1", "PollSecs 1"],
+            ..INJECTING
+        };
+        let cluster = polling.start(Ours, Ours)?;
+        let Cluster { fw1, fw2, .. } = &cluster;
+        flows::create(fw1, 0, 600)?;
+        kernels_equal(&cluster, Ours, Ours, "created")?;
+        kernel::update_some(&fw1.ns)?;
+        kernels_equal(&cluster, Ours, Ours, "changed")?;
+        flows::delete_some(fw1, 600)?;
+        kernels_equal(&cluster, Ours, Ours, "deleted")?;
+        ensure!(fw2.internal()?.n_flows() == 0, "what the peer told is its own");
+        // As after a failover: traffic of fw2 changes flows, and they are its own from there on.
+        kernel::update_some(&fw2.ns)?;
+        cluster.wait_until("fw1's kernel has what changed in fw2's", LIMIT, || {
+            let (wanted, is) = (fw2.kernel()?.as_cached(), fw1.kernel()?.as_cached());
+            is.ensure_equals(&wanted)
+        })?;
+        ensure!(fw2.internal()?.n_flows() > 0, "they are its own");
+        Ok(())
+    })
+}
+
 /// In zones the stock daemon's flows come and go at every poll.
 fn cache_follows_kernel(cluster: &Cluster, from: Daemon, step: &str) -> Result<()> {
     let what = format!("fw2's external cache equals fw1's kernel table, flows {step}");

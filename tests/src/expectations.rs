@@ -11,8 +11,10 @@ use engine::flow::{
 };
 use engine::output::{ExpectRequest, FlowRequest};
 
+use crate::cluster::{Cluster, Setup};
 use crate::kernel::{dump_expectations, request};
 use crate::netns::Namespace;
+use crate::programs::Daemon;
 use crate::table::TIMEOUT_SLACK_SECS;
 
 /// How many kinds of expectation there are; number 0 is a plain one of FTP.
@@ -21,6 +23,22 @@ const TRANSLATED: u16 = 1;
 const OVER_IPV6: u16 = 2;
 const CLASSED: u16 = 3;
 const FROM_ANYWHERE: u16 = 4;
+
+/// Wires a cluster whose daemons replicate expectations, and starts them.
+///
+/// # Errors
+/// When a daemon does not come up.
+pub fn start(setup: Setup, on_fw1: Daemon, on_fw2: Daemon) -> Result<Cluster> {
+    let mut cluster = setup.build()?;
+    for (fw, daemon) in [(&mut cluster.fw1, on_fw1), (&mut cluster.fw2, on_fw2)] {
+        fw.edit_conf(
+            "    UDP {",
+            "    Options {\n        ExpectationSync on\n    }\n    UDP {",
+        )?;
+        fw.start(daemon)?;
+    }
+    Ok(cluster)
+}
 
 /// Creates `n` masters with an expectation each.
 ///
