@@ -3,6 +3,10 @@
 //! Everything that is given must hold of a flow. An attribute that a flow lacks is 0 for zones and
 //! fails otherwise.
 
+mod matching;
+#[cfg(test)]
+mod tests;
+
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::ops::RangeInclusive;
