@@ -14,9 +14,9 @@ mod tuple;
 
 pub use error::{DecodeError, DecodeErrorKind};
 pub use expectation::decode_expectation;
-pub use flow::decode_flow;
+pub use flow::{decode_event_time, decode_flow};
 pub use messages::{Body, Message, Messages, messages};
-pub use stats::{TableStats, decode_table_stats};
+pub use stats::{CpuCounters, TableStats, decode_cpu_counters, decode_table_stats};
 
 #[cfg(test)]
 mod tests;

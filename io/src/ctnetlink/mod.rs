@@ -20,12 +20,14 @@
 pub mod decode;
 pub mod encode;
 mod event_filter;
+mod kernel_filter;
 mod socket;
 mod uapi;
 
 pub use decode::{Body, DecodeError, DecodeErrorKind, Message, Messages, TableStats, messages};
 pub use event_filter::{EventFilter, FilterTooLong};
+pub use kernel_filter::{KernelFilter, StatusFilter, TupleFilter};
 pub use socket::{
-    Cause, Datagrams, Delivery, DumpEntry, DumpProgress, DumpSocket, EventRead, EventSocket,
+    Cause, Datagrams, Delivery, DumpAhead, DumpEntry, DumpProgress, DumpSocket, EventRead, EventSocket,
     EventSocketOptions, NetlinkError, Operation, RequestSocket,
 };

@@ -5,12 +5,14 @@
 //! its socket until it is read to the end, and requests want their answers at once.
 
 mod dump;
+mod dump_ahead;
 mod error;
 mod event;
 mod netfilter;
 mod request;
 
 pub use dump::{DumpEntry, DumpProgress, DumpSocket};
+pub use dump_ahead::DumpAhead;
 pub use error::{Cause, NetlinkError, Operation};
 pub use event::{Datagrams, Delivery, EventRead, EventSocket, EventSocketOptions};
 pub use request::RequestSocket;

@@ -22,12 +22,17 @@ pub(super) const NFNLGRP_CONNTRACK_EXP_DESTROY: u32 = 6;
 pub(super) const IPCTNL_MSG_CT_NEW: u8 = 0;
 pub(super) const IPCTNL_MSG_CT_GET: u8 = 1;
 pub(super) const IPCTNL_MSG_CT_DELETE: u8 = 2;
+pub(super) const IPCTNL_MSG_CT_GET_CTRZERO: u8 = 3;
+pub(super) const IPCTNL_MSG_CT_GET_STATS_CPU: u8 = 4;
 pub(super) const IPCTNL_MSG_CT_GET_STATS: u8 = 5;
+pub(super) const IPCTNL_MSG_CT_GET_DYING: u8 = 6;
+pub(super) const IPCTNL_MSG_CT_GET_UNCONFIRMED: u8 = 7;
 
 // enum ctnl_exp_msg_types
 pub(super) const IPCTNL_MSG_EXP_NEW: u8 = 0;
 pub(super) const IPCTNL_MSG_EXP_GET: u8 = 1;
 pub(super) const IPCTNL_MSG_EXP_DELETE: u8 = 2;
+pub(super) const IPCTNL_MSG_EXP_GET_STATS_CPU: u8 = 3;
 
 // enum ctattr_type
 pub(super) const CTA_TUPLE_ORIG: u16 = 1;
@@ -50,8 +55,28 @@ pub(super) const CTA_SECMARK: u16 = 17;
 pub(super) const CTA_ZONE: u16 = 18;
 pub(super) const CTA_SECCTX: u16 = 19;
 pub(super) const CTA_TIMESTAMP: u16 = 20;
+pub(super) const CTA_MARK_MASK: u16 = 21;
 pub(super) const CTA_LABELS: u16 = 22;
+pub(super) const CTA_LABELS_MASK: u16 = 23;
 pub(super) const CTA_SYNPROXY: u16 = 24;
+pub(super) const CTA_FILTER: u16 = 25;
+pub(super) const CTA_STATUS_MASK: u16 = 26;
+pub(super) const CTA_TIMESTAMP_EVENT: u16 = 27;
+
+// enum ctattr_filter, and the bits of its flags (net/netfilter/nf_internals.h)
+pub(super) const CTA_FILTER_ORIG_FLAGS: u16 = 1;
+pub(super) const CTA_FILTER_REPLY_FLAGS: u16 = 2;
+pub(super) const CTA_FILTER_F_CTA_IP_SRC: u32 = 1;
+pub(super) const CTA_FILTER_F_CTA_IP_DST: u32 = 1 << 1;
+pub(super) const CTA_FILTER_F_CTA_PROTO_NUM: u32 = 1 << 3;
+pub(super) const CTA_FILTER_F_CTA_PROTO_SRC_PORT: u32 = 1 << 4;
+pub(super) const CTA_FILTER_F_CTA_PROTO_DST_PORT: u32 = 1 << 5;
+pub(super) const CTA_FILTER_F_CTA_PROTO_ICMP_TYPE: u32 = 1 << 6;
+pub(super) const CTA_FILTER_F_CTA_PROTO_ICMP_CODE: u32 = 1 << 7;
+pub(super) const CTA_FILTER_F_CTA_PROTO_ICMP_ID: u32 = 1 << 8;
+pub(super) const CTA_FILTER_F_CTA_PROTO_ICMPV6_TYPE: u32 = 1 << 9;
+pub(super) const CTA_FILTER_F_CTA_PROTO_ICMPV6_CODE: u32 = 1 << 10;
+pub(super) const CTA_FILTER_F_CTA_PROTO_ICMPV6_ID: u32 = 1 << 11;
 
 // enum ctattr_tuple, ctattr_ip, ctattr_l4proto
 pub(super) const CTA_TUPLE_IP: u16 = 1;
@@ -89,8 +114,10 @@ pub(super) const CTA_PROTOINFO_SCTP_VTAG_REPLY: u16 = 3;
 // The small nests of a flow
 pub(super) const CTA_HELP_NAME: u16 = 1;
 pub(super) const CTA_NAT_V4_MINIP: u16 = 1;
+pub(super) const CTA_NAT_V4_MAXIP: u16 = 2;
 pub(super) const CTA_NAT_PROTO: u16 = 3;
 pub(super) const CTA_NAT_V6_MINIP: u16 = 4;
+pub(super) const CTA_NAT_V6_MAXIP: u16 = 5;
 pub(super) const CTA_PROTONAT_PORT_MIN: u16 = 1;
 pub(super) const CTA_PROTONAT_PORT_MAX: u16 = 2;
 pub(super) const CTA_COUNTERS_PACKETS: u16 = 1;

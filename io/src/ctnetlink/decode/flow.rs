@@ -74,6 +74,21 @@ pub fn decode_flow(body: &Body<'_>) -> Result<Flow, DecodeError> {
     }
 }
 
+/// Reads when the event happened that a message tells, nanoseconds since 1970. Kernels since 6.14 tell
+/// it, while `nf_conntrack_timestamp` is on.
+///
+/// # Errors
+/// A value of the wrong length.
+pub fn decode_event_time(body: &Body<'_>) -> Result<Option<u64>, DecodeError> {
+    for attribute in body.attributes() {
+        let attribute = attribute?;
+        if attribute.kind == CTA_TIMESTAMP_EVENT {
+            return attribute.be64().map(Some);
+        }
+    }
+    Ok(None)
+}
+
 /// What the kernel means where it reports only one direction.
 const NO_SEQ_ADJ: SeqAdjPair = {
     const NONE: SeqAdj = SeqAdj {

@@ -82,6 +82,8 @@ impl Message<'_> {
 pub struct Body<'a> {
     /// The family of its `nfgenmsg`; 0 means any.
     pub family: u8,
+    /// The `res_id` of its `nfgenmsg`; of counters the number of the CPU.
+    pub res_id: u16,
     /// Its attributes.
     attributes: &'a [u8],
     /// Their offset in the datagram.
@@ -168,8 +170,9 @@ fn message<'a>(
         },
     };
     let body = || match payload.split_at_checked(NFGENMSG_LEN) {
-        Some(([family, ..], attributes)) => Ok(Body {
+        Some(([family, _version, res_id_0, res_id_1], attributes)) => Ok(Body {
             family: *family,
+            res_id: u16::from_be_bytes([*res_id_0, *res_id_1]),
             attributes,
             offset: offset.saturating_add(NFGENMSG_LEN),
         }),

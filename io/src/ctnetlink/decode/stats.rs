@@ -1,4 +1,4 @@
-//! The fill of the kernel's table.
+//! The fill of the kernel's table, and its counters.
 
 use super::{Body, DecodeError, DecodeErrorKind};
 use crate::ctnetlink::uapi::*;
@@ -29,5 +29,30 @@ pub fn decode_table_stats(body: &Body<'_>) -> Result<TableStats, DecodeError> {
     Ok(TableStats {
         entries: entries.ok_or_else(|| body.error(DecodeErrorKind::Missing(CTA_STATS_GLOBAL_ENTRIES)))?,
         entries_max,
+    })
+}
+
+/// The counters of one CPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuCounters {
+    /// Its number.
+    pub cpu: u16,
+    /// Numbers of the counters (`enum ctattr_stats_cpu`, `enum ctattr_expect_stats`) and what they
+    /// count, as the kernel orders them.
+    pub counters: Vec<(u16, u32)>,
+}
+
+/// Reads a message of [`crate::ctnetlink::encode::List::FlowCounters`] or of its like for expectations.
+///
+/// # Errors
+/// A value of the wrong length.
+pub fn decode_cpu_counters(body: &Body<'_>) -> Result<CpuCounters, DecodeError> {
+    let counters = body.attributes().map(|attribute| {
+        let attribute = attribute?;
+        Ok((attribute.kind, attribute.be32()?))
+    });
+    Ok(CpuCounters {
+        cpu: body.res_id,
+        counters: counters.collect::<Result<_, _>>()?,
     })
 }

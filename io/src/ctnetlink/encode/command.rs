@@ -1,6 +1,6 @@
 //! Requests about whole tables.
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage};
 use netlink_packet_netfilter::conntrack::ConntrackMessage;
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily, NetfilterSubsystem,
@@ -11,10 +11,6 @@ use crate::ctnetlink::uapi::*;
 /// A request about a whole table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Send all flows; ends with a DONE.
-    DumpFlows,
-    /// Send all expectations; ends with a DONE.
-    DumpExpectations,
     /// Delete all flows; acknowledged.
     FlushFlows,
     /// Delete all expectations; acknowledged.
@@ -31,8 +27,6 @@ pub fn encode_command(command: Command, seq: u32, buffer: &mut Vec<u8>) {
         attributes: Vec::new(),
     };
     let (inner, flags) = match command {
-        Command::DumpFlows => (ConntrackMessage::Get(Vec::new()).into(), NLM_F_DUMP),
-        Command::DumpExpectations => (expectations(IPCTNL_MSG_EXP_GET), NLM_F_DUMP),
         // The kernel takes a deletion without tuple for all.
         Command::FlushFlows => (ConntrackMessage::Delete(Vec::new()).into(), NLM_F_ACK),
         Command::FlushExpectations => (expectations(IPCTNL_MSG_EXP_DELETE), NLM_F_ACK),

@@ -1,6 +1,6 @@
 //! Requests about expectations.
 
-use engine::flow::{Direction, Expectation, Family};
+use engine::flow::{Direction, Expectation};
 use engine::output::ExpectRequest;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 
@@ -23,8 +23,8 @@ pub fn encode_expect_request(request: &ExpectRequest, seq: u32, ack: AckMode, bu
         flags,
         seq,
         ack,
-        // All families go with a flush, whatever it says.
-        family: expectation.map_or(Family::Ipv4, |expectation| expectation.tuple.addrs.family()),
+        family: expectation.map(|expectation| expectation.tuple.addrs.family()),
+        version: 0,
     };
     write_message(buffer, &header, |writer| match request {
         ExpectRequest::Create(expectation) | ExpectRequest::Update(expectation) => {

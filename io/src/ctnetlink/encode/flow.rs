@@ -24,7 +24,8 @@ pub fn encode_flow_request(request: &FlowRequest, seq: u32, ack: AckMode, buffer
         flags,
         seq,
         ack,
-        family: orig.addrs.family(),
+        family: Some(orig.addrs.family()),
+        version: 0,
     };
     write_message(buffer, &header, |writer| match request {
         FlowRequest::Create(flow) => write_create(writer, flow),
@@ -50,6 +51,14 @@ fn write_name(writer: &mut Writer<'_>, name: &FlowName) {
 
 /// Writes what an update must not have, then what both have.
 fn write_create(writer: &mut Writer<'_>, flow: &Flow) {
+    write_identity(writer, flow);
+    write_nat(writer, CTA_NAT_SRC, flow.orig.proto, flow.nat.snat, flow.nat.spat);
+    write_nat(writer, CTA_NAT_DST, flow.orig.proto, flow.nat.dnat, flow.nat.dpat);
+    write_attributes(writer, flow);
+}
+
+/// Writes what stays as it is made: tuples, master and helper.
+pub(super) fn write_identity(writer: &mut Writer<'_>, flow: &Flow) {
     writer.tuple(CTA_TUPLE_ORIG, &flow.orig, flow.zone_orig);
     let reply = flow.reply.unwrap_or_else(|| flow.orig.mirrored());
     writer.tuple(CTA_TUPLE_REPLY, &reply, flow.zone_reply);
@@ -59,9 +68,6 @@ fn write_create(writer: &mut Writer<'_>, flow: &Flow) {
     if let Some(helper) = &flow.helper {
         writer.nest(CTA_HELP, |writer| writer.name(CTA_HELP_NAME, helper.as_bytes()));
     }
-    write_nat(writer, CTA_NAT_SRC, flow.orig.proto, flow.nat.snat, flow.nat.spat);
-    write_nat(writer, CTA_NAT_DST, flow.orig.proto, flow.nat.dnat, flow.nat.dpat);
-    write_attributes(writer, flow);
 }
 
 fn write_update(writer: &mut Writer<'_>, flow: &Flow) {
@@ -71,7 +77,13 @@ fn write_update(writer: &mut Writer<'_>, flow: &Flow) {
 
 /// Writes one direction of a translation. Without anything to translate there is no nest: an empty
 /// one would mark the flow as translated.
-fn write_nat(writer: &mut Writer<'_>, kind: u16, proto: Protocol, addr: Option<IpAddr>, port: Option<u16>) {
+pub(super) fn write_nat(
+    writer: &mut Writer<'_>,
+    kind: u16,
+    proto: Protocol,
+    addr: Option<IpAddr>,
+    port: Option<u16>,
+) {
     let port = port.filter(|_| has_nat_ports(proto));
     if addr.is_none() && port.is_none() {
         return;
@@ -101,7 +113,7 @@ const fn has_nat_ports(proto: Protocol) -> bool {
 }
 
 /// Writes what both a creation and an update may have.
-fn write_attributes(writer: &mut Writer<'_>, flow: &Flow) {
+pub(super) fn write_attributes(writer: &mut Writer<'_>, flow: &Flow) {
     if let Some(zone) = flow.zone {
         writer.be16(CTA_ZONE, zone);
     }
@@ -131,7 +143,7 @@ fn write_attributes(writer: &mut Writer<'_>, flow: &Flow) {
     }
 }
 
-fn write_proto(writer: &mut Writer<'_>, proto: &ProtoState) {
+pub(super) fn write_proto(writer: &mut Writer<'_>, proto: &ProtoState) {
     match proto {
         ProtoState::None => {}
         ProtoState::Tcp(tcp) => writer.nest(CTA_PROTOINFO, |writer| {
@@ -188,7 +200,7 @@ fn write_seq_adj(writer: &mut Writer<'_>, kind: u16, seq_adj: &SeqAdj) {
 
 /// Returns labels as the kernel keeps them: 32-bit words in host order, label 0 in the lowest bit
 /// of the first.
-fn label_words(labels: u128) -> [u8; 16] {
+pub(super) fn label_words(labels: u128) -> [u8; 16] {
     let mut bytes = labels.to_le_bytes();
     for word in bytes.as_chunks_mut().0 {
         *word = u32::from_le_bytes(*word).to_ne_bytes();

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use engine::flow::{
-    Addrs, DccpRole, DccpState, Direction, ExpectFlags, ExpectNat, Expectation, Flow, FunctionName,
+    Addrs, DccpRole, DccpState, Direction, ExpectFlags, ExpectNat, Expectation, Family, Flow, FunctionName,
     HelperName, L4Key, Labels, Nat, ProtoState, Protocol, SctpState, SeqAdj, SeqAdjPair, Status, Synproxy,
     Tcp, TcpFlags, TcpState, Tuple,
 };
@@ -13,6 +13,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ctnetlink::KernelFilter;
 use crate::ctnetlink::decode::{Message, decode_expectation, decode_flow, messages};
 
 fn addrs(is_v4: bool) -> BoxedStrategy<Addrs> {
@@ -376,9 +377,7 @@ fn requests_follow_one_another_in_one_buffer() {
 #[test]
 fn commands_are_headers_alone() {
     for (command, message_type, flags) in [
-        (Command::DumpFlows, 0x101_u16, 0x301_u16),
-        (Command::DumpExpectations, 0x201, 0x301),
-        (Command::FlushFlows, 0x102, 0x5),
+        (Command::FlushFlows, 0x102_u16, 0x5_u16),
         (Command::FlushExpectations, 0x202, 0x5),
         (Command::TableStats, 0x105, 0x1),
     ] {
@@ -391,4 +390,37 @@ fn commands_are_headers_alone() {
         want.extend([0; 8]);
         assert_eq!(buffer, want, "{command:?}");
     }
+}
+
+#[test]
+fn a_dump_of_all_is_a_header_alone() {
+    for (list, message_type) in [
+        (List::Flows, 0x101_u16),
+        (List::FlowsZeroing, 0x103),
+        (List::FlowCounters, 0x104),
+        (List::Dying, 0x106),
+        (List::Unconfirmed, 0x107),
+        (List::Expectations, 0x201),
+        (List::ExpectationCounters, 0x203),
+    ] {
+        let mut buffer = Vec::new();
+        encode_dump(list, &KernelFilter::default(), 9, &mut buffer);
+        let mut want = 20_u32.to_ne_bytes().to_vec();
+        want.extend(message_type.to_ne_bytes());
+        want.extend(0x301_u16.to_ne_bytes());
+        want.extend(9_u32.to_ne_bytes());
+        want.extend([0; 8]);
+        assert_eq!(buffer, want, "{list:?}");
+    }
+}
+
+#[test]
+fn a_flush_of_one_family_says_so_in_the_version() {
+    let header_of = |family| {
+        let mut buffer = Vec::new();
+        encode_edit(&Edit::Flush(family), 9, AckMode::Always, &mut buffer);
+        buffer[16..].to_vec()
+    };
+    assert_eq!(header_of(Some(Family::Ipv6)), [10, 1, 0, 0]);
+    assert_eq!(header_of(None), [0; 4]);
 }

@@ -13,8 +13,14 @@ pub(super) struct Header {
     pub(super) flags: u16,
     pub(super) seq: u32,
     pub(super) ack: AckMode,
-    pub(super) family: Family,
+    /// `None` for all.
+    pub(super) family: Option<Family>,
+    /// Of `struct nfgenmsg`.
+    pub(super) version: u8,
 }
+
+/// No family in particular.
+const AF_UNSPEC: u8 = 0;
 
 /// Appends a message whose attributes `fill` writes.
 pub(super) fn write_message(buffer: &mut Vec<u8>, header: &Header, fill: impl FnOnce(&mut Writer<'_>)) {
@@ -28,7 +34,8 @@ pub(super) fn write_message(buffer: &mut Vec<u8>, header: &Header, fill: impl Fn
     buffer.extend_from_slice(&(NLM_F_REQUEST | ack | header.flags).to_ne_bytes());
     buffer.extend_from_slice(&header.seq.to_ne_bytes());
     buffer.extend_from_slice(&[0; 4]);
-    buffer.extend_from_slice(&[header.family as u8, 0, 0, 0]);
+    let family = header.family.map_or(AF_UNSPEC, |family| family as u8);
+    buffer.extend_from_slice(&[family, header.version, 0, 0]);
     fill(&mut Writer { buffer });
     // No message of ours reaches even a kilobyte.
     let len = u32::try_from(buffer.len().saturating_sub(start)).unwrap_or(u32::MAX);
@@ -54,6 +61,11 @@ impl Writer<'_> {
 
     pub(super) fn be32(&mut self, kind: u16, value: u32) {
         self.bytes(kind, &value.to_be_bytes());
+    }
+
+    /// Writes a number in host order.
+    pub(super) fn host32(&mut self, kind: u16, value: u32) {
+        self.bytes(kind, &value.to_ne_bytes());
     }
 
     /// Writes a string of at most 31 bytes with the NUL that the kernel's `NLA_NUL_STRING` needs.

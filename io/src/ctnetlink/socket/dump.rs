@@ -5,11 +5,12 @@ use engine::input::{Errno, Table};
 
 use super::netfilter::{NetfilterSocket, ReceiveError, impl_as_fd};
 use super::{NetlinkError, Operation};
+use crate::ctnetlink::KernelFilter;
 use crate::ctnetlink::decode::{DecodeError, Message, decode_expectation, decode_flow, messages};
-use crate::ctnetlink::encode::{Command, encode_command};
+use crate::ctnetlink::encode::{List, encode_dump};
 
 /// The kernel fills a datagram of a dump up to the room it was last offered, and never more than this.
-const PART_LEN_MAX: usize = 32 * 1024;
+pub(super) const PART_LEN_MAX: usize = 32 * 1024;
 
 /// Reads one table after the other, in parts between which the caller does other work.
 pub struct DumpSocket {
@@ -58,16 +59,24 @@ impl DumpSocket {
     /// # Errors
     /// EBUSY while another dump is running.
     pub fn start(&mut self, table: Table) -> Result<(), NetlinkError> {
+        let list = match table {
+            Table::Flows | Table::Both => List::Flows,
+            Table::Expectations => List::Expectations,
+        };
+        self.start_list(list, &KernelFilter::default())
+    }
+
+    /// Begins to read those entries of `list` that pass `filter`.
+    ///
+    /// # Errors
+    /// EBUSY while another dump is running.
+    pub fn start_list(&mut self, list: List, filter: &KernelFilter) -> Result<(), NetlinkError> {
         if self.is_running {
             return Err(Operation::StartDump.failed(Errno::EBUSY));
         }
-        let command = match table {
-            Table::Flows | Table::Both => Command::DumpFlows,
-            Table::Expectations => Command::DumpExpectations,
-        };
         self.seq = self.seq.wrapping_add(1);
         let mut request = Vec::new();
-        encode_command(command, self.seq, &mut request);
+        encode_dump(list, filter, self.seq, &mut request);
         self.socket.send(&request, Operation::StartDump)?;
         self.is_running = true;
         Ok(())
@@ -87,46 +96,74 @@ impl DumpSocket {
         &mut self,
         mut on_entry: impl FnMut(Result<DumpEntry<'_>, DecodeError>),
     ) -> Result<DumpProgress, NetlinkError> {
-        let part = match self.socket.receive(&mut self.part) {
-            Ok(part) => part,
-            Err(ReceiveError::Empty) => return Ok(DumpProgress::Waiting),
-            Err(ReceiveError::Overrun) => return Err(Operation::ReadDump.failed(Errno::ENOBUFS)),
-            Err(ReceiveError::Errno(errno)) => return Err(Operation::ReadDump.failed(errno)),
-        };
-        let mut progress = DumpProgress::Part;
-        for message in messages(part) {
-            match message {
-                Ok(Message::Flow { seq, body, .. }) if seq == self.seq => match decode_flow(&body) {
-                    Ok(flow) => on_entry(Ok(DumpEntry::Flow(&flow))),
-                    Err(error) => on_entry(Err(error)),
-                },
-                Ok(Message::Expect { seq, body, .. }) if seq == self.seq => match decode_expectation(&body) {
-                    Ok(expectation) => on_entry(Ok(DumpEntry::Expectation(&expectation))),
-                    Err(error) => on_entry(Err(error)),
-                },
-                Ok(Message::Done { seq, errno }) if seq == self.seq => {
-                    progress = DumpProgress::Ended(errno.map_or(Ok(()), Err));
-                }
-                Ok(Message::Error { seq, errno }) if seq == self.seq => {
-                    progress = DumpProgress::Ended(Err(errno));
-                }
-                // Nothing else was asked for.
-                Ok(
-                    Message::Flow { .. }
-                    | Message::Expect { .. }
-                    | Message::Done { .. }
-                    | Message::Error { .. }
-                    | Message::Ack { .. }
-                    | Message::Other { .. },
-                ) => {}
+        self.read_messages(|message| match message {
+            Ok(Message::Flow { body, .. }) => match decode_flow(&body) {
+                Ok(flow) => on_entry(Ok(DumpEntry::Flow(&flow))),
                 Err(error) => on_entry(Err(error)),
-            }
-        }
-        if matches!(progress, DumpProgress::Ended(_)) {
-            self.is_running = false;
-        }
+            },
+            Ok(Message::Expect { body, .. }) => match decode_expectation(&body) {
+                Ok(expectation) => on_entry(Ok(DumpEntry::Expectation(&expectation))),
+                Err(error) => on_entry(Err(error)),
+            },
+            // Nothing else was asked for.
+            Ok(
+                Message::Done { .. } | Message::Error { .. } | Message::Ack { .. } | Message::Other { .. },
+            ) => {}
+            Err(error) => on_entry(Err(error)),
+        })
+    }
+
+    /// Reads one part, up to 32 KiB, and hands over its messages as they are.
+    ///
+    /// # Errors
+    /// The socket failed in the middle of a dump, and must be opened anew.
+    pub fn read_messages(
+        &mut self,
+        on_message: impl FnMut(Result<Message<'_>, DecodeError>),
+    ) -> Result<DumpProgress, NetlinkError> {
+        let Some(part) = receive_part(&self.socket, &mut self.part)? else {
+            return Ok(DumpProgress::Waiting);
+        };
+        let progress = each_message(part, self.seq, on_message);
+        self.is_running = progress == DumpProgress::Part;
         Ok(progress)
     }
+
+    /// Gives up the socket of a dump that is running, and the number of its request.
+    pub(super) fn into_running(self) -> (NetfilterSocket, u32) {
+        (self.socket, self.seq)
+    }
+}
+
+/// Reads one part; `None` if there is none yet.
+pub(super) fn receive_part<'a>(
+    socket: &NetfilterSocket,
+    buffer: &'a mut [u8],
+) -> Result<Option<&'a [u8]>, NetlinkError> {
+    match socket.receive(buffer) {
+        Ok(part) => Ok(Some(part)),
+        Err(ReceiveError::Empty) => Ok(None),
+        Err(ReceiveError::Overrun) => Err(Operation::ReadDump.failed(Errno::ENOBUFS)),
+        Err(ReceiveError::Errno(errno)) => Err(Operation::ReadDump.failed(errno)),
+    }
+}
+
+/// Hands over the messages in a part that answer the request `seq`.
+pub(super) fn each_message(
+    part: &[u8],
+    seq: u32,
+    mut on_message: impl FnMut(Result<Message<'_>, DecodeError>),
+) -> DumpProgress {
+    let mut progress = DumpProgress::Part;
+    for message in messages(part) {
+        match message {
+            Ok(message) if message.seq() != seq => {}
+            Ok(Message::Done { errno, .. }) => progress = DumpProgress::Ended(errno.map_or(Ok(()), Err)),
+            Ok(Message::Error { errno, .. }) => progress = DumpProgress::Ended(Err(errno)),
+            message => on_message(message),
+        }
+    }
+    progress
 }
 
 impl_as_fd!(DumpSocket);

@@ -4,7 +4,7 @@ use std::array;
 use std::io::IoSliceMut;
 use std::os::fd::AsRawFd;
 
-use engine::input::{Errno, Table};
+use engine::input::{Errno, EventKind, Table};
 use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
 use socket2::SockRef;
 
@@ -128,6 +128,26 @@ impl EventSocket {
         Ok(this)
     }
 
+    /// Hears of this kind of events of flows too.
+    ///
+    /// # Errors
+    /// No permission.
+    pub fn join(&self, kind: EventKind) -> Result<(), NetlinkError> {
+        let group = match kind {
+            EventKind::New => NFNLGRP_CONNTRACK_NEW,
+            EventKind::Update => NFNLGRP_CONNTRACK_UPDATE,
+            EventKind::Destroy => NFNLGRP_CONNTRACK_DESTROY,
+        };
+        let joined = self.socket.inner().add_membership(group);
+        joined.map_err(|error| Operation::Subscribe.failed_io(&error))
+    }
+
+    /// Returns the number by which the kernel's list of sockets (`/proc/net/netlink`) names this one.
+    #[must_use]
+    pub const fn port_id(&self) -> u32 {
+        self.socket.port_id()
+    }
+
     /// Stops hearing of new flows; what is queued stays.
     ///
     /// The kernel makes no event for which there is no listener, which saves more than half of the
@@ -145,8 +165,7 @@ impl EventSocket {
     /// # Errors
     /// The kernel does not want to.
     pub fn join_new_flows(&self) -> Result<(), NetlinkError> {
-        let joined = self.socket.inner().add_membership(NFNLGRP_CONNTRACK_NEW);
-        joined.map_err(|error| Operation::Subscribe.failed_io(&error))
+        self.join(EventKind::New)
     }
 
     /// Replaces the filter.

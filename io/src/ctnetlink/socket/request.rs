@@ -9,7 +9,7 @@ use super::{Cause, NetlinkError, Operation};
 use crate::ctnetlink::decode::{
     Body, DecodeError, Message, TableStats, decode_flow, decode_table_stats, messages,
 };
-use crate::ctnetlink::encode::{AckMode, Command, encode_command, encode_flow_request};
+use crate::ctnetlink::encode::{AckMode, Command, Edit, encode_command, encode_edit, encode_flow_request};
 
 /// Most requests in one send: with more than 64 nothing is gained any more.
 const REQUESTS_PER_SEND: usize = 256;
@@ -103,6 +103,33 @@ impl RequestSocket {
             Ok(())
         };
         self.run(&batch.requests, encode_flow_request, &mut on_flow, failures)
+    }
+
+    /// Carries out `edits` in order. Hands the entry that a successful request for one tells to
+    /// `on_answer` with the index of the request, and appends the requests that failed to `failures`,
+    /// in order. A failure stops none of those behind it.
+    ///
+    /// Where the kernel's answers are lost, the requests are made again one by one. They are not lost
+    /// while `edits` are no more than [`Self::edits_max`].
+    ///
+    /// # Errors
+    /// The requests could not be sent.
+    pub fn edit(
+        &mut self,
+        edits: &[Edit<'_>],
+        mut on_answer: impl FnMut(usize, &Body<'_>) -> Result<(), DecodeError>,
+        failures: &mut Vec<RequestFailure>,
+    ) -> Result<(), NetlinkError> {
+        self.run(edits, encode_edit, &mut on_answer, failures)
+    }
+
+    /// Returns how many edits are carried out in one send, all of whose answers fit the receive buffer.
+    ///
+    /// # Errors
+    /// The kernel does not tell the size of the buffer.
+    pub fn edits_max(&self) -> Result<usize, NetlinkError> {
+        let n_answers = self.socket.buffer_len()? / ANSWER_COST_MAX;
+        Ok(n_answers.clamp(1, REQUESTS_PER_SEND))
     }
 
     /// Empties `table`.
@@ -282,7 +309,7 @@ impl RequestSocket {
     }
 }
 
-/// Hands the flow in `message`, the answer to the request `index`, to `on_flow`, or notes that it failed.
+/// Hands the entry in `message`, the answer to the request `index`, to `on_flow`, or notes that it failed.
 fn take_answer(
     index: usize,
     message: &Message<'_>,
@@ -290,9 +317,11 @@ fn take_answer(
     failures: &mut Vec<RequestFailure>,
 ) {
     let errno = match message {
-        Message::Flow { body, .. } => on_flow(index, body).err().map(|_| EBADMSG),
+        Message::Flow { body, .. } | Message::Expect { body, .. } => {
+            on_flow(index, body).err().map(|_| EBADMSG)
+        }
         Message::Error { errno, .. } => Some(*errno),
-        Message::Ack { .. } | Message::Done { .. } | Message::Expect { .. } | Message::Other { .. } => None,
+        Message::Ack { .. } | Message::Done { .. } | Message::Other { .. } => None,
     };
     failures.extend(errno.map(|errno| RequestFailure { index, errno }));
 }
