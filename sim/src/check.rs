@@ -149,8 +149,20 @@ fn counters(stats: &Statistics) -> Counters {
 
 /// Returns whether a deadline may be there when there is nothing left to do.
 pub(crate) const fn is_periodic(timer: Timer) -> bool {
-    matches!(
-        timer,
-        Timer::Alive | Timer::StaleResend | Timer::Reconcile | Timer::Refresh | Timer::Expiry
-    )
+    match timer {
+        // With several links the next look at the peer's silence is always ahead.
+        Timer::Alive
+        | Timer::StaleResend
+        | Timer::Reconcile
+        | Timer::Refresh
+        | Timer::Expiry
+        | Timer::PeerSilence => true,
+        Timer::Bulk
+        | Timer::DeferredBulk
+        | Timer::Sweep
+        | Timer::Purge
+        | Timer::OverrunResync
+        | Timer::ReadBack
+        | Timer::Links => false,
+    }
 }
