@@ -169,15 +169,7 @@ fn message<'a>(
             len: payload.len(),
         },
     };
-    let body = || match payload.split_at_checked(NFGENMSG_LEN) {
-        Some(([family, _version, res_id_0, res_id_1], attributes)) => Ok(Body {
-            family: *family,
-            res_id: u16::from_be_bytes([*res_id_0, *res_id_1]),
-            attributes,
-            offset: offset.saturating_add(NFGENMSG_LEN),
-        }),
-        _ => Err(too_short),
-    };
+    let body = || body(payload, offset).ok_or(too_short);
     let new_or_update = || {
         if header.flags() & (NLM_F_CREATE | NLM_F_EXCL) == 0 {
             EventKind::Update
@@ -223,6 +215,18 @@ fn message<'a>(
             seq,
             body: body()?,
         },
+    })
+}
+
+/// Returns what `payload`, at `offset` of its datagram, holds if there is room for the `nfgenmsg` it begins with.
+fn body(payload: &[u8], offset: usize) -> Option<Body<'_>> {
+    let (&[family, _version, res_id_0, res_id_1], attributes) =
+        payload.split_first_chunk::<NFGENMSG_LEN>()?;
+    Some(Body {
+        family,
+        res_id: u16::from_be_bytes([res_id_0, res_id_1]),
+        attributes,
+        offset: offset.saturating_add(NFGENMSG_LEN),
     })
 }
 
