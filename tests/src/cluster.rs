@@ -74,16 +74,14 @@ impl Setup {
     /// # Errors
     /// When a namespace, an interface, an address or a rule cannot be made.
     pub fn build(self) -> Result<Cluster> {
-        static BUILT: AtomicU32 = AtomicU32::new(0);
-        let n = BUILT.fetch_add(1, Ordering::Relaxed);
-        let dir = env::temp_dir().join(format!("flowtwin-{}-{n}", std::process::id()));
-        let [fw1, fw2] = [0, 1].map(|node| self.firewall(node, dir.join(format!("fw{}", node + 1))));
+        let dir = Directory::new();
+        let [fw1, fw2] = [("fw1", 0), ("fw2", 1)].map(|(name, node)| self.firewall(name, node, &dir));
         let cluster = Cluster {
             client: Namespace::new("client")?,
             fw1: fw1?,
             fw2: fw2?,
             server: Namespace::new("server")?,
-            _dir: Directory(dir),
+            _dir: dir,
         };
         self.wire(&cluster).context("wire the cluster")?;
         Ok(cluster)
@@ -100,15 +98,18 @@ impl Setup {
         Ok(cluster)
     }
 
-    fn firewall(self, node: u8, dir: PathBuf) -> Result<Firewall> {
-        let ns = Namespace::new(if node == 0 { "fw1" } else { "fw2" })?;
+    /// A firewall of this set-up in a namespace without wires; its clauses are those of fw1 or, from node 1 on, fw2.
+    pub(crate) fn firewall(self, name: &'static str, node: u8, dir: &Directory) -> Result<Firewall> {
+        let ns = Namespace::new(name)?;
+        let dir = dir.0.join(name);
+        let clauses_of = usize::from(node.min(1));
         let conf = Conf {
             mode: self.mode,
             transport: self.transport,
             link: self.link,
             n_links: self.n_links,
-            mode_clauses: self.mode_clauses[usize::from(node)],
-            general_clauses: self.general_clauses[usize::from(node)],
+            mode_clauses: self.mode_clauses[clauses_of],
+            general_clauses: self.general_clauses[clauses_of],
             node,
             dir: &dir,
         }
@@ -159,7 +160,7 @@ impl Setup {
     }
 
     /// Waits until the sync links carry: the kernel drops what is sent before, for up to a second, silently.
-    fn wait_for_carrier(self, ns: &Namespace) -> Result<()> {
+    pub(crate) fn wait_for_carrier(self, ns: &Namespace) -> Result<()> {
         let what = format!("the sync links of {} carry", ns.name());
         wait_until(&what, LIMIT, &[], || {
             for link in 0..self.n_links {
@@ -282,7 +283,7 @@ impl Cluster {
 }
 
 /// Commands of `ip` that give a sync link the addresses of a node and set it up.
-fn address_sync_link(link: u8, node: u8) -> String {
+pub(crate) fn address_sync_link(link: u8, node: u8) -> String {
     let [v4, v6] = [Link::V4, Link::V6].map(|family| family.address(link, node));
     let dev = format!("dev sync{link}");
     format!("addr add {v4}/24 {dev}\naddr add {v6}/64 {dev} nodad\nlink set {dev} up")
@@ -290,7 +291,16 @@ fn address_sync_link(link: u8, node: u8) -> String {
 
 /// A directory that goes when dropped.
 #[derive(Debug)]
-struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    /// Names a directory that nobody else has.
+    pub(crate) fn new() -> Self {
+        static NAMED: AtomicU32 = AtomicU32::new(0);
+        let n = NAMED.fetch_add(1, Ordering::Relaxed);
+        Self(env::temp_dir().join(format!("flowtwin-{}-{n}", std::process::id())))
+    }
+}
 
 impl Drop for Directory {
     fn drop(&mut self) {
@@ -303,7 +313,7 @@ impl Drop for Directory {
 pub(crate) const SERVER: [&str; 2] = ["10.2.0.10", "fd02::10"];
 
 /// Keys below `/proc/sys/net` and their values, on the firewalls.
-const SYSCTLS: [(&str, &str); 5] = [
+pub(crate) const SYSCTLS: [(&str, &str); 5] = [
     ("ipv4/ip_forward", "1"),
     ("ipv6/conf/all/forwarding", "1"),
     // A flow nobody knows stays unknown: without a replicated table every stream dies.
@@ -315,7 +325,7 @@ const SYSCTLS: [(&str, &str); 5] = [
 /// A stateful firewall: what it knows and what starts properly passes, the rest is dropped.
 ///
 /// The rule on label 3 never matters; a table that names labels makes the kernel give flows room for them.
-const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
 table inet firewall {
     ct helper ftp {
         type "ftp" protocol tcp

@@ -34,7 +34,7 @@ pub enum Link {
 }
 
 impl Link {
-    /// The address of fw1 (0) or fw2 (1) on sync link 0 or 1.
+    /// The address of a node, 0 for fw1, on sync link 0 or 1.
     pub fn address(self, link: u8, node: u8) -> String {
         let (net, host) = (77 + link, 1 + node);
         match self {
@@ -67,7 +67,7 @@ pub(crate) struct Conf<'a> {
     pub(crate) mode_clauses: &'a str,
     /// Clauses of `General`.
     pub(crate) general_clauses: &'a str,
-    /// 0 for fw1, 1 for fw2.
+    /// 0 for fw1; of a pair, if the transport names its peer.
     pub(crate) node: u8,
     /// Where log, lock and socket go.
     pub(crate) dir: &'a Path,
@@ -110,10 +110,11 @@ General {{
 
     /// The block of a sync link.
     fn link_block(&self, link: u8) -> String {
-        let [ours, peer] = [self.node, 1 - self.node].map(|node| self.link.address(link, node));
+        let ours = self.link.address(link, self.node);
         let port = SYNC_PORT + u16::from(link);
         let family = self.link.clause();
         let unicast = || {
+            let peer = self.link.address(link, 1 - self.node);
             format!(
                 "{family}_address {ours}
         {family}_Destination_Address {peer}

@@ -35,6 +35,7 @@ pub mod passive_ftp;
 mod programs;
 pub mod streams;
 pub mod table;
+mod trio;
 mod wait;
 pub mod xml;
 
@@ -43,4 +44,5 @@ pub use conf::{Link, Mode, Transport};
 pub use firewall::Firewall;
 pub use netns::Namespace;
 pub use programs::{Daemon, conntrack, missing, on_real_kernels};
+pub use trio::Trio;
 pub use wait::{LIMIT, Watched, wait_until};

@@ -77,6 +77,13 @@ impl Table {
         self.0.len()
     }
 
+    /// The flows of both; of one that is in both, what the other says.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Reduces the flows to what a dump of the external cache shows of them.
     #[must_use]
     pub fn as_cached(self) -> Self {
