@@ -215,12 +215,17 @@ impl Peers {
         received: &mut Received,
     ) {
         self.stats.messages = self.stats.messages.wrapping_add(1);
-        let Outcome { verdict, bulk } = cx.sync.receive(message, heard, cx.internal, &mut self.stats);
-        // The message itself is the new process's.
-        if matches!(
+        let Outcome {
+            verdict,
+            bulk,
+            must_name,
+        } = cx.sync.receive(message, heard, cx.internal, &mut self.stats);
+        let has_restarted = matches!(
             bulk,
             Some(BulkCause::PeerRestarted | BulkCause::PeerMayHaveRestarted)
-        ) {
+        );
+        // The message itself is the new process's.
+        if has_restarted || must_name {
             self.greet(heard, cx);
         }
         match verdict {
@@ -232,7 +237,7 @@ impl Peers {
         received.bulk = bulk.or(received.bulk);
     }
 
-    /// Asks a new process for its flows; those that it does not name are history.
+    /// Asks a process for its flows; those that it does not name are history.
     ///
     /// Several that are new in one turn are asked together.
     fn greet(&mut self, heard: Heard, cx: &mut Context<'_>) {

@@ -46,7 +46,7 @@ impl Alarm {
                 Verdict::BadHeader(DecodeError { offset, kind })
             }
         };
-        Outcome { verdict, bulk: None }
+        Outcome::of(verdict, None)
     }
 }
 

@@ -127,9 +127,7 @@ impl Ftfw {
         let (seq, flags) = (message.header.seq, message.header.flags);
         self.note_acknowledging(message, heard.from);
         let are_several = self.awaited(heard).are_several();
-        if flags.contains(Flags::HELLO_BACK) {
-            self.note_answer(heard);
-        }
+        let mut must_name = flags.contains(Flags::HELLO_BACK) && self.note_answer(seq, heard);
         let reception = self.receptions.of(heard.from);
         let (position, cause) = if flags.contains(Flags::HELLO) {
             reception.greet(seq, are_several, stats, heard.now)
@@ -140,11 +138,14 @@ impl Ftfw {
         let mut bulk = cause;
         if flags.contains(Flags::HELLO) && cause.is_some() {
             self.forget_old_process(heard, queues, internal);
+        } else {
+            must_name |= self.receptions.of(heard.from).note_gap(seq, position);
         }
         if position == Position::Before {
             return Outcome {
                 verdict: Verdict::Dropped,
                 bulk,
+                must_name,
             };
         }
         let (verdict, asked) = self.digest(message, heard, queues, internal);
@@ -153,7 +154,14 @@ impl Ftfw {
             let window = window(self.config);
             self.receptions.of(heard.from).take(seq, position, window, queues);
         }
-        Outcome { verdict, bulk }
+        if verdict == Verdict::Data {
+            self.receptions.of(heard.from).note_told();
+        }
+        Outcome {
+            verdict,
+            bulk,
+            must_name,
+        }
     }
 
     /// Notes whether a sender speaks FT-FW: of others no acknowledgement comes.
@@ -170,12 +178,13 @@ impl Ftfw {
         self.acknowledging.and(heard.present)
     }
 
-    /// Handles a HELLO_BACK; it names no addressee, so all who are there must have sent one.
-    fn note_answer(&mut self, heard: Heard) {
+    /// Handles a HELLO_BACK; it names no addressee, so all who are there must have sent one. Tells
+    /// whether its sender must name its flows.
+    fn note_answer(&mut self, seq: Seq, heard: Heard) -> bool {
         if self.hello != Hello::Say {
-            return;
+            return false;
         }
-        self.receptions.of(heard.from).has_answered = true;
+        let must_name = self.receptions.of(heard.from).note_answer(seq);
         let awaited = self.awaited(heard);
         let is_answered = self.receptions.among(awaited).all(|(_, peer)| peer.knows_of_us());
         if is_answered {
@@ -183,6 +192,7 @@ impl Ftfw {
         } else {
             self.first_answer.get_or_insert(heard.now);
         }
+        must_name
     }
 
     /// Sends again what waited for an old process; what was said about its numbers is void.
@@ -263,7 +273,7 @@ impl Ftfw {
             self.hello = Hello::Say;
             self.first_answer = None;
             for peer in self.receptions.iter_mut() {
-                peer.has_answered = false;
+                peer.expect_answer();
             }
         }
     }

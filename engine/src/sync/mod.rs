@@ -52,6 +52,19 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
     /// Why the peer must get a bulk, if it must.
     pub(crate) bulk: Option<BulkCause>,
+    /// What the peer has told may have ended unheard: it must name its flows.
+    pub(crate) must_name: bool,
+}
+
+impl Outcome {
+    /// Returns that of a mode in which nothing that a peer has told is ever in doubt.
+    const fn of(verdict: Verdict, bulk: Option<BulkCause>) -> Self {
+        Self {
+            verdict,
+            bulk,
+            must_name: false,
+        }
+    }
 }
 
 /// A look through the resend queue.

@@ -38,11 +38,11 @@ impl Notrack {
             Err(error) => (Verdict::BadHeader(error), None),
         };
         if matches!(verdict, Verdict::BadHeader(_)) {
-            return Outcome { verdict, bulk: None };
+            return Outcome::of(verdict, None);
         }
         // A late message moves the expectation back, as at the stock daemon.
         tracker.store(seq);
-        Outcome { verdict, bulk }
+        Outcome::of(verdict, bulk)
     }
 
     /// Handles the alive timer.

@@ -31,6 +31,12 @@ pub(super) struct Reception {
     answered: Option<Instant>,
     /// It has answered our greeting.
     pub(super) has_answered: bool,
+    /// The last number that was taken before a greeting moved its numbers back, until they have passed it.
+    behind: Option<Seq>,
+    /// Messages are missing since it last greeted or was asked for its flows.
+    has_gap: bool,
+    /// It has told of flows, and not answered our greeting yet.
+    has_told: bool,
     /// While it was silent for long, others acknowledged what it has not.
     pub(super) has_missed: bool,
 }
@@ -44,6 +50,40 @@ impl Reception {
     /// Returns whether it knows that we have started: it has answered, or is as new as we.
     pub(super) const fn knows_of_us(&self) -> bool {
         self.has_answered || self.says_hello
+    }
+
+    /// Takes note of an answer to our greeting, and tells whether it must name its flows.
+    ///
+    /// What it told before may have been sent to a process that was there before us: an end that is
+    /// among the missing was acknowledged by that one, and nobody tells it again.
+    pub(super) fn note_answer(&mut self, seq: Seq) -> bool {
+        let is_after = self.last().is_some_and(|last| seq.is_after(last.next()));
+        let has_gap = self.has_gap || is_after;
+        let is_first = !core::mem::replace(&mut self.has_answered, true);
+        is_first && core::mem::take(&mut self.has_told) && has_gap
+    }
+
+    /// Takes note that we greet again.
+    pub(super) const fn expect_answer(&mut self) {
+        (self.has_answered, self.has_gap, self.has_told) = (false, false, false);
+    }
+
+    /// Takes note that it has told of a flow.
+    pub(super) const fn note_told(&mut self) {
+        self.has_told |= !self.has_answered;
+    }
+
+    /// Takes note of where a message stands, and tells whether its sender must name its flows: its
+    /// numbers go on beyond those from which a greeting moved them back, and some are missing.
+    ///
+    /// Such a greeting was a late one of the process that we know, which told what may have ended since.
+    pub(super) fn note_gap(&mut self, seq: Seq, position: Position) -> bool {
+        self.has_gap |= matches!(position, Position::After { .. });
+        let is_past = position != Position::Before && self.behind.is_some_and(|last| !seq.is_before(last));
+        if is_past {
+            self.behind = None;
+        }
+        is_past && core::mem::take(&mut self.has_gap)
     }
 
     /// Takes note of a message without HELLO, and tells why its sender must get a bulk.
@@ -96,14 +136,23 @@ impl Reception {
         } else {
             (Position::First, BulkCause::PeerRestarted)
         };
+        self.go_back(seq);
         self.says_hello = true;
         self.answered = None;
         self.has_missed = false;
+        (self.has_gap, self.has_told) = (false, false);
         if position == Position::First && self.run_from.is_some() {
             // The run began with numbers of an earlier process.
             (self.run_from, self.n_unforced) = (Some(seq), 1);
         }
         (position, Some(cause))
+    }
+
+    /// Remembers how far its numbers had come, if they go back.
+    fn go_back(&mut self, seq: Seq) {
+        let is_behind = |last: &Seq| !seq.is_after(*last);
+        let known = [self.behind, self.last()].into_iter().flatten().filter(is_behind);
+        self.behind = known.reduce(|a, b| if b.is_after(a) { b } else { a });
     }
 
     /// Returns whether the message that is about to leave answers its greeting.
