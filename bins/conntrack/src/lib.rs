@@ -7,6 +7,11 @@ pub mod labels;
 pub mod options;
 pub mod render;
 
+pub mod run {
+    //! What the commands do.
+    pub mod events;
+}
+
 /// What `-V` prints, and with `: ` behind it the beginning of each line on stderr that has one.
 ///
 /// The version is that of the conntrack-tools whose behaviour this program has: scripts compare it

@@ -29,5 +29,5 @@ pub use event_filter::{EventFilter, FilterTooLong};
 pub use kernel_filter::{KernelFilter, StatusFilter, TupleFilter};
 pub use socket::{
     Cause, Datagrams, Delivery, DumpAhead, DumpEntry, DumpProgress, DumpSocket, EventRead, EventSocket,
-    EventSocketOptions, NetlinkError, Operation, RequestSocket,
+    EventSocketOptions, ListedSocket, NetlinkError, Operation, RequestSocket,
 };

@@ -8,6 +8,7 @@ mod dump;
 mod dump_ahead;
 mod error;
 mod event;
+mod listed;
 mod netfilter;
 mod request;
 
@@ -15,4 +16,5 @@ pub use dump::{DumpEntry, DumpProgress, DumpSocket};
 pub use dump_ahead::DumpAhead;
 pub use error::{Cause, NetlinkError, Operation};
 pub use event::{Datagrams, Delivery, EventRead, EventSocket, EventSocketOptions};
+pub use listed::ListedSocket;
 pub use request::RequestSocket;

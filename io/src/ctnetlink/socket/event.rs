@@ -1,13 +1,14 @@
 //! The socket that hears of every change of the table.
 
 use std::array;
-use std::io::IoSliceMut;
+use std::io::{self, IoSliceMut};
 use std::os::fd::AsRawFd;
 
 use engine::input::{Errno, EventKind, Table};
 use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
 use socket2::SockRef;
 
+use super::listed::ListedSocket;
 use super::netfilter::{NetfilterSocket, impl_as_fd};
 use super::{NetlinkError, Operation};
 use crate::ctnetlink::EventFilter;
@@ -146,6 +147,30 @@ impl EventSocket {
     #[must_use]
     pub const fn port_id(&self) -> u32 {
         self.socket.port_id()
+    }
+
+    /// Returns how many events found no room in the receive buffer since the socket is there.
+    ///
+    /// It grows behind an [`EventRead::Overrun`] too: the kernel drops everything until the buffer has
+    /// been read empty. `None` if the kernel does not list the socket to this thread.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub fn n_dropped(&self) -> io::Result<Option<u32>> {
+        let listed = ListedSocket::find(self.port_id())?;
+        Ok(listed.map(|socket| socket.n_dropped))
+    }
+
+    /// Hears of nothing new; what is queued stays.
+    ///
+    /// # Errors
+    /// The kernel does not want to.
+    pub fn unsubscribe(&self) -> Result<(), NetlinkError> {
+        for group in groups(Table::Both) {
+            let left = self.socket.inner().drop_membership(*group);
+            left.map_err(|error| Operation::Subscribe.failed_io(&error))?;
+        }
+        Ok(())
     }
 
     /// Stops hearing of new flows; what is queued stays.
