@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use engine::flow::{Labels, Protocol};
@@ -13,6 +12,7 @@ use super::refusal::shown;
 use super::table::{PROTOCOLS, Tracked};
 use super::values::number::{c, trimmed};
 use crate::labels::LabelMap;
+use crate::reason;
 
 /// What stays the same from one command line to the next.
 ///
@@ -136,15 +136,6 @@ fn protocols(text: &[u8]) -> Vec<(Vec<u8>, u8)> {
         }
     }
     protocols
-}
-
-/// Returns the C library's text for an error.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error ") {
-        Some((reason, _)) => reason.to_owned(),
-        None => text,
-    }
 }
 
 #[cfg(test)]

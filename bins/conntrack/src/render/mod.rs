@@ -144,7 +144,12 @@ impl<'a> Printer<'a> {
         let timeout = Timeout::Shown;
         match self.output.format {
             Format::Plain | Format::Save => {
-                self.prefix(circumstances).write_to(out);
+                let prefix = Prefix {
+                    // Of expectations, listed ones are stamped too.
+                    stamp: self.output.timestamp.then_some(circumstances.at),
+                    ..self.prefix(circumstances)
+                };
+                prefix.write_to(out);
                 ExpectationLine { expectation, timeout }.write_to(out);
                 if let Some(requester) = circumstances.requester {
                     requester.write_to(out);

@@ -166,11 +166,15 @@ fn write_create(writer: &mut Writer<'_>, flow: &Flow, src_nat: Option<NatRange>,
 fn write_nat_range(writer: &mut Writer<'_>, kind: u16, proto: Protocol, range: NatRange) {
     // The kernel refuses a translated key of GRE; of a ping the port is the identifier.
     let ports = range.ports.filter(|_| proto != Protocol::GRE);
-    if range.addrs.is_none() && ports.is_none() {
+    // A range of two families is none.
+    let addrs = range
+        .addrs
+        .filter(|(first, last)| first.is_ipv4() == last.is_ipv4());
+    if addrs.is_none() && ports.is_none() {
         return;
     }
     writer.nest(kind, |writer| {
-        match range.addrs {
+        match addrs {
             Some((IpAddr::V4(first), IpAddr::V4(last))) => {
                 writer.bytes(CTA_NAT_V4_MINIP, &first.octets());
                 writer.bytes(CTA_NAT_V4_MAXIP, &last.octets());
@@ -179,7 +183,6 @@ fn write_nat_range(writer: &mut Writer<'_>, kind: u16, proto: Protocol, range: N
                 writer.bytes(CTA_NAT_V6_MINIP, &first.octets());
                 writer.bytes(CTA_NAT_V6_MAXIP, &last.octets());
             }
-            // A range of two families is none.
             Some((IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_))) | None => {}
         }
         if let Some((first, last)) = ports {

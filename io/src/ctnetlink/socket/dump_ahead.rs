@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::dump::{PART_LEN_MAX, each_message, receive_part};
 use super::netfilter::NetfilterSocket;
-use super::{DumpProgress, DumpSocket, NetlinkError, Operation};
+use super::{Cause, DumpProgress, DumpSocket, NetlinkError, Operation};
 use crate::ctnetlink::KernelFilter;
 use crate::ctnetlink::decode::{DecodeError, Message};
 use crate::ctnetlink::encode::List;
@@ -59,7 +59,8 @@ impl DumpAhead {
     ) -> Result<DumpProgress, NetlinkError> {
         let part = match self.parts.recv() {
             Ok(part) => part?,
-            Err(_thread_has_ended) => return Ok(DumpProgress::Ended(Ok(()))),
+            // The thread sends the end of the dump before it ends itself.
+            Err(_) => return Err(Operation::ReadDump.failed_by(Cause::NoAnswer)),
         };
         let progress = each_message(&part, self.seq, on_message);
         // The thread may have read its last part already.

@@ -94,7 +94,7 @@ fn tuple(
             code: given.icmp_code,
             id: given.icmp_id,
         }
-    } else if proto.has_ports() {
+    } else if proto.has_ports() && ports != (None, None) {
         L4Key::Ports {
             src: ports.0.unwrap_or(0),
             dst: ports.1.unwrap_or(0),
