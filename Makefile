@@ -40,7 +40,7 @@ unit:
 # On real kernels, beside the stock daemon, with the programs as they are shipped.
 # The cells of the matrix wait more than they work: many at a time.
 kernel:
-	$(CARGO) build --locked --release -p conntrackd
+	$(CARGO) build --locked --release -p conntrackd -p conntrack
 	FLOWTWIN_BIN_DIR=$(RELEASE_BIN) $(CARGO) test --locked -p netns-tests -- --skip cells::
 	FLOWTWIN_BIN_DIR=$(RELEASE_BIN) $(CARGO) test --locked -p netns-tests --test matrix -- --test-threads 8
 
@@ -55,7 +55,7 @@ bench-smoke:
 bench:
 	$(CARGO) bench --locked -p benches
 
-# Ours and the stock daemon on the same load, in one run.
+# Our programs and the stock ones on the same load, in one run.
 bench-compare: setup
-	$(CARGO) build --locked --release -p conntrackd -p compare
+	$(CARGO) build --locked --release -p conntrackd -p conntrack -p compare
 	$(CARGO) run --locked --release -p compare

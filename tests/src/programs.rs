@@ -40,6 +40,14 @@ pub const fn conntrack() -> &'static str {
     "/usr/sbin/conntrack"
 }
 
+/// The tool that this workspace builds.
+///
+/// # Errors
+/// When it is not there: says how to get it.
+pub fn our_conntrack() -> Result<PathBuf> {
+    ours("conntrack")
+}
+
 /// A program of this workspace: in `FLOWTWIN_BIN_DIR`, else where cargo puts programs beside this one.
 fn ours(name: &str) -> Result<PathBuf> {
     let dir = match std::env::var_os("FLOWTWIN_BIN_DIR") {

@@ -2,6 +2,7 @@
 //!
 //! Message and attribute numbers are those of `linux/netfilter/nfnetlink_conntrack.h`.
 
+use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
@@ -19,6 +20,10 @@ use crate::wait::now;
 const BATCH: u32 = 100;
 /// Client addresses, a prime so that address and port change together.
 const CLIENTS: u32 = 16_381;
+/// The first of the clients.
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 0);
+/// Whom all of them talk to.
+pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 /// First client port.
 const PORT_MIN: u16 = 20_000;
 /// How many flows have a tuple of their own: a port below 60,000 for each client.
@@ -152,7 +157,7 @@ const TUPLE_LEN: usize = 52;
 
 /// Writes into `message` what tells flow `index` from the others.
 fn write_flow(message: &mut [u8], index: u32) {
-    let client = (0x0a01_0000 + index % CLIENTS).to_be_bytes();
+    let client = (CLIENT.to_bits() + index % CLIENTS).to_be_bytes();
     let port = (PORT_MIN + u16::try_from(index / CLIENTS).expect("below FLOWS_MAX")).to_be_bytes();
     let mut put = |at: usize, bytes: &[u8]| message[at..at + bytes.len()].copy_from_slice(bytes);
     put(SOURCE_AT, &client);
@@ -170,7 +175,7 @@ fn template() -> Vec<u8> {
     const TCP_ESTABLISHED: u8 = 3;
     const BE_LIBERAL: [u8; 2] = [8, 8];
 
-    let (client, server) = ([10, 1, 0, 0], [192, 0, 2, 9]);
+    let (client, server) = (CLIENT.octets(), SERVER.octets());
     let (client_port, server_port) = (PORT_MIN.to_be_bytes(), 443_u16.to_be_bytes());
     let tcp = [
         attribute(1, &[TCP_ESTABLISHED]),

@@ -1,4 +1,4 @@
-//! `make bench-compare`: our daemon and the stock one, measured in one run on the same load.
+//! `make bench-compare`: our programs and the stock ones, measured in one run on the same load.
 //!
 //! ```text
 //!  fwA                                   fwB
@@ -17,6 +17,7 @@ mod namespace;
 mod reader;
 mod report;
 mod scenario;
+mod tool;
 mod wait;
 
 use std::io::Write as _;
@@ -29,6 +30,7 @@ use clap::Parser;
 use daemon::Kind;
 use load::Load;
 use report::Report;
+use tool::Tools;
 use wait::Waiter;
 
 /// Measures our conntrackd and the stock one on the same load and prints the ratios.
@@ -49,6 +51,12 @@ struct Args {
     /// The stock daemon.
     #[arg(long, default_value = "/usr/sbin/conntrackd")]
     stock: PathBuf,
+    /// Our tool; without it the one built beside this program.
+    #[arg(long)]
+    our_tool: Option<PathBuf>,
+    /// The stock tool.
+    #[arg(long, default_value = "/usr/sbin/conntrack")]
+    stock_tool: PathBuf,
     /// File to which the tables are written as well.
     #[arg(long)]
     markdown: Option<PathBuf>,
@@ -73,7 +81,7 @@ fn main() -> Result<()> {
         load::FLOWS_MAX
     );
     let kinds = [
-        Kind::new("ours", our_daemon(args.ours.as_deref())?)?,
+        Kind::new("ours", our_program(args.ours.as_deref(), "conntrackd")?)?,
         Kind::new("stock", args.stock.clone())?,
     ];
 
@@ -112,7 +120,18 @@ fn main() -> Result<()> {
         }
     }
 
-    let text = report.to_string();
+    let mut tools = Tools::new(
+        our_program(args.our_tool.as_deref(), "conntrack")?,
+        args.stock_tool,
+        args.flows,
+    );
+    for round in 0..args.rounds {
+        note(&format!("tools, round {} of {}", round + 1, args.rounds))?;
+        let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+        tools.round(order, directory.path())?;
+    }
+
+    let text = format!("{report}\n\n{tools}");
     writeln!(std::io::stdout().lock(), "{text}")?;
     if let Some(path) = args.markdown {
         std::fs::write(&path, &text).with_context(|| format!("write {}", path.display()))?;
@@ -120,11 +139,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Our daemon: the one named, or the one cargo built into the directory of this program.
-fn our_daemon(named: Option<&Path>) -> Result<PathBuf> {
+/// One of ours: the one named, or the one cargo built into the directory of this program.
+fn our_program(named: Option<&Path>, name: &str) -> Result<PathBuf> {
     match named {
         Some(path) => Ok(path.to_owned()),
-        None => Ok(std::env::current_exe()?.with_file_name("conntrackd")),
+        None => Ok(std::env::current_exe()?.with_file_name(name)),
     }
 }
 

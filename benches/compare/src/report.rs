@@ -119,7 +119,7 @@ impl fmt::Display for Report {
 }
 
 /// Writes a Markdown table whose columns are aligned for readers of the plain text.
-fn write_table(f: &mut fmt::Formatter<'_>, head: &[&str], rows: &[Vec<String>]) -> fmt::Result {
+pub(crate) fn write_table(f: &mut fmt::Formatter<'_>, head: &[&str], rows: &[Vec<String>]) -> fmt::Result {
     let widths: Vec<usize> = head
         .iter()
         .enumerate()
@@ -160,7 +160,7 @@ fn write_table(f: &mut fmt::Formatter<'_>, head: &[&str], rows: &[Vec<String>]) 
 }
 
 /// The middle value, the mean of both if there are two.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match (values.len() % 2, values.get(middle)) {

@@ -188,7 +188,7 @@ fn refusal(failure: &RequestFailure) -> Option<Errno> {
 fn change_of(flow: &Flow, wanted: &Change) -> Option<FlowChange> {
     let old_status = flow.status.unwrap_or_default();
     let status = old_status | wanted.status;
-    let labels = wanted.labels.map(labels_of);
+    let labels = wanted.labels.and_then(|change| labels_of(flow, change));
     let change = FlowChange {
         status: (status != old_status).then_some(status),
         timeout_secs: wanted
@@ -251,13 +251,14 @@ fn state_of(flow: &Flow, wanted: ProtoState) -> ProtoState {
     }
 }
 
-/// Returns value and mask of the labels to set. They are asked for in any case, as the stock tool does:
-/// whoever adds a label that is there has changed the flow.
-const fn labels_of(change: LabelChange) -> (Labels, Option<Labels>) {
+/// Returns value and mask of the labels to set. What is added is asked for in any case, as the stock tool
+/// does: whoever adds a label that is there has changed the flow. Labels are cleared only where there are
+/// some, whichever they are.
+fn labels_of(flow: &Flow, change: LabelChange) -> Option<(Labels, Option<Labels>)> {
     match change {
-        LabelChange::Add(labels) => (labels, Some(labels)),
-        LabelChange::Delete(labels) => (Labels(0), Some(labels)),
-        LabelChange::DeleteAll => (Labels(0), None),
+        LabelChange::Add(labels) => Some((labels, Some(labels))),
+        LabelChange::Delete(labels) => flow.labels.map(|_| (Labels(0), Some(labels))),
+        LabelChange::DeleteAll => flow.labels.map(|_| (Labels(0), None)),
     }
 }
 

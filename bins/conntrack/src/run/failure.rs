@@ -165,7 +165,8 @@ fn text(task: Task, errno: Errno) -> String {
     let known = match (errno.0, task) {
         (1, UpdateFixed) => "the lifetime of this flow is fixed (FIXED_TIMEOUT)",
         (1, _) => "sorry, you must be root or get CAP_NET_ADMIN capability to do this",
-        (EINVAL, _) => "invalid parameters",
+        // Of `-A` the stock tool tells the C library's text.
+        (EINVAL, task) if task != Add => "invalid parameters",
         (EEXIST, Create) => "Such conntrack exists, try -U to update",
         (ENOENT, Create | Add | Get | Delete) => "such conntrack doesn't exist",
         (ENOENT, CreateExpect) => "master conntrack not found",
