@@ -60,6 +60,7 @@ fn check(query: Query, flow: &Flow, matches: bool) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a flat table: one line a condition")]
 fn every_condition_must_hold() {
     const ANY: fn() -> Query = Query::default;
     let status = |set, clear| Query {
@@ -287,6 +288,7 @@ fn the_identifier_of_a_translated_ping_is_no_port() {
 
 /// The same judgement by other means: every condition is a claim, told as text, and the first that does
 /// not hold is the reason.
+#[expect(clippy::too_many_lines, reason = "a flat table: one claim a condition")]
 fn naive(query: &Query, flow: &Flow) -> Result<(), String> {
     fn bits(addr: IpAddr) -> String {
         match addr {
@@ -444,6 +446,7 @@ fn state_text(state: ProtoState) -> String {
 }
 
 /// A query about one attribute of `flow`, near enough to be true about every other time.
+#[expect(clippy::too_many_lines, reason = "a flat table: one strategy an attribute")]
 fn query_about(flow: &Flow) -> BoxedStrategy<Query> {
     const ANY: fn() -> Query = Query::default;
     let (orig, reply, nat) = (flow.orig, flow.reply.unwrap(), flow.nat_in_effect());

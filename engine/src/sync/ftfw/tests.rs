@@ -1,5 +1,7 @@
 //! Every message in every position, and what the queues become of it.
 
+mod table;
+
 use super::*;
 use crate::cache::HashKey;
 use crate::config::StartupResync;
@@ -51,11 +53,15 @@ impl Bench {
     }
 
     fn receive_from(&mut self, from: SenderId, bytes: &[u8]) -> Outcome {
+        self.receive_at(from, bytes, Instant::START)
+    }
+
+    fn receive_at(&mut self, from: SenderId, bytes: &[u8], now: Instant) -> Outcome {
         let message = wire::messages(bytes).next().unwrap().unwrap();
         let heard = Heard {
             from,
             present: self.present,
-            now: Instant::START,
+            now,
             next_seq: Seq(1_000),
         };
         let outcome = self.ftfw.receive(
@@ -98,13 +104,17 @@ fn control(message: ControlMessage, hello: Flags, seq: u32) -> Vec<u8> {
 }
 
 fn data(seq: u32) -> Vec<u8> {
+    data_with(Flags::NONE, seq)
+}
+
+fn data_with(flags: Flags, seq: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let flow = crate::testing::tcp(1, crate::flow::TcpState::ESTABLISHED);
     let options = EncodeOptions {
         timeouts: Timeouts::Send,
         window_scales: WindowScales::Omit,
     };
-    encode_flow(&mut bytes, Change::New, Flags::NONE, Seq(seq), &flow, options);
+    encode_flow(&mut bytes, Change::New, flags, Seq(seq), &flow, options);
     bytes
 }
 
