@@ -136,7 +136,7 @@ fn without_version(stderr: &str) -> String {
     stderr.lines().map(line).collect()
 }
 
-/// Names of labels for [`flow`], in the form of `connlabel.conf`.
+/// Names of the labels of [`flows`], in the form of `connlabel.conf`.
 pub const LABELS: &str = "0 zero\n1 web\n2 db\n40 forty\n127 last\n";
 /// Their bits.
 const LABEL_BITS: [u32; 5] = [0, 1, 2, 40, 127];
