@@ -3,7 +3,7 @@
 # Without root it only says what is missing: the kernel tests then say why they are skipped.
 set -eu
 
-packages="conntrack conntrackd iproute2 keepalived nftables tcpdump"
+packages="conntrack conntrackd iproute2 keepalived nftables procps tcpdump"
 missing=""
 for package in $packages; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
