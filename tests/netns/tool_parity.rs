@@ -17,16 +17,9 @@ const N_ATTEMPTS: usize = 20;
 fn lists_are_the_same_to_the_byte() -> Result<()> {
     on_real_kernels(|| {
         let etc = Etc::new()?;
-        let ns = Namespace::new("lists")?;
-        tool::prepare(&ns)?;
+        let (ns, n_flows) = filled("lists")?;
         tool::talk(&ns)?;
-        let mut once = runner(1);
-        let flows = tool::flows(600)
-            .new_tree(&mut once)
-            .map_err(|why| anyhow!("{why}"))?
-            .current();
-        tool::fill(&ns, &flows)?;
-        ensure!(kernel::dump(&ns)?.len() > flows.len(), "some traffic was counted");
+        ensure!(kernel::dump(&ns)?.len() > n_flows, "some traffic was counted");
         run(&mut runner(250), &(filter(), output()), |(filter, output)| {
             same_list(&etc, &ns, &[vec!["-L".to_owned()], filter, output].concat())
         })
@@ -111,6 +104,16 @@ fn runner(cases: u32) -> TestRunner {
         ..Config::default()
     };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+/// A namespace with a big random table, and how many flows were put into it.
+fn filled(name: &'static str) -> Result<(Namespace, usize)> {
+    let ns = Namespace::new(name)?;
+    tool::prepare(&ns)?;
+    let drawn = tool::flows(600).new_tree(&mut runner(1));
+    let flows = drawn.map_err(|why| anyhow!("{why}"))?.current();
+    tool::fill(&ns, &flows)?;
+    Ok((ns, flows.len()))
 }
 
 fn run<S: Strategy>(
@@ -388,14 +391,7 @@ fn creation() -> impl Strategy<Value = Vec<String>> {
 fn documents_and_saved_lines_are_the_same_to_the_byte() -> Result<()> {
     on_real_kernels(|| {
         let etc = Etc::new()?;
-        let ns = Namespace::new("documents")?;
-        tool::prepare(&ns)?;
-        let mut once = runner(1);
-        let flows = tool::flows(600)
-            .new_tree(&mut once)
-            .map_err(|why| anyhow!("{why}"))?
-            .current();
-        tool::fill(&ns, &flows)?;
+        let (ns, _) = filled("documents")?;
         // Of ICMP, SCTP and marked flows the stock tool loses something.
         for proto in ["tcp", "udp", "udplite", "gre", "99"] {
             for filter in ["-f ipv4", "-f ipv6", "-u SEEN_REPLY", "-w 5"] {

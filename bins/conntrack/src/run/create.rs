@@ -11,17 +11,12 @@ use crate::command::{Creation, IfExists};
 /// Makes one flow.
 pub(super) fn one(creation: &Creation, if_exists: IfExists) -> Result<(), Failure> {
     let task = task(if_exists);
-    let mut socket = super::requests(task)?;
     let flow = confirmed(creation);
     let existing = match if_exists {
         IfExists::Fail => Existing::Refuses,
         IfExists::Update => Existing::Changes,
     };
-    let failures = send(&mut socket, task, &[edit(creation, &flow, existing)])?;
-    match failures.first() {
-        Some(RequestFailure { errno, .. }) => Err(Failure::Kernel { task, errno: *errno }),
-        None => Ok(()),
-    }
+    single(task, &edit(creation, &flow, existing))
 }
 
 /// What is said of one flow that was made.
@@ -34,14 +29,7 @@ pub(super) const fn summary(if_exists: IfExists) -> &'static str {
 
 /// Deletes all flows of a family, or of both.
 pub(super) fn flush(family: Option<Family>) -> Result<(), Failure> {
-    let mut socket = super::requests(Task::Flush)?;
-    match send(&mut socket, Task::Flush, &[Edit::Flush(family)])?.first() {
-        Some(RequestFailure { errno, .. }) => Err(Failure::Kernel {
-            task: Task::Flush,
-            errno: *errno,
-        }),
-        None => Ok(()),
-    }
+    single(Task::Flush, &Edit::Flush(family))
 }
 
 /// Makes flows in order until one is refused; then it is as if none behind that one had been asked for.
@@ -125,6 +113,15 @@ const fn edit<'a>(creation: &Creation, flow: &'a Flow, existing: Existing) -> Ed
         src_nat: creation.src_nat,
         dst_nat: creation.dst_nat,
         existing,
+    }
+}
+
+/// Carries out one edit over a socket of its own.
+pub(super) fn single(task: Task, edit: &Edit<'_>) -> Result<(), Failure> {
+    let mut socket = super::requests(task)?;
+    match send(&mut socket, task, std::slice::from_ref(edit))?.first() {
+        Some(RequestFailure { errno, .. }) => Err(Failure::Kernel { task, errno: *errno }),
+        None => Ok(()),
     }
 }
 

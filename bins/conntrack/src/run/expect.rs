@@ -7,7 +7,7 @@ use io::ctnetlink::decode::decode_expectation;
 use io::ctnetlink::encode::{Edit, List};
 use io::ctnetlink::{DumpAhead, KernelFilter, Message};
 
-use super::create::send;
+use super::create::single;
 use super::failure::{Failure, Task};
 use super::list::{next_part, now};
 use super::sink::Sink;
@@ -121,12 +121,5 @@ fn create(expectation: Expectation) -> Result<(), Failure> {
 }
 
 fn one(task: Task, request: &ExpectRequest) -> Result<(), Failure> {
-    let mut socket = super::requests(task)?;
-    match send(&mut socket, task, &[Edit::Expectation(request)])?.first() {
-        Some(failure) => Err(Failure::Kernel {
-            task,
-            errno: failure.errno,
-        }),
-        None => Ok(()),
-    }
+    single(task, &Edit::Expectation(request))
 }

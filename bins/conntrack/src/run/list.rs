@@ -109,7 +109,7 @@ impl<'a> Selection<'a> {
     /// Hands over the flows of the next part, and returns whether it was the last.
     pub(super) fn next_part(&mut self, mut on_flow: impl FnMut(Flow)) -> Result<bool, Failure> {
         let query = self.query;
-        let progress = next_part(&mut self.dump, self.task, |message| {
+        next_part(&mut self.dump, self.task, |message| {
             if let Message::Flow { body, .. } = message {
                 let flow = decode_flow(&body)?;
                 if query.matches(&flow) {
@@ -117,8 +117,7 @@ impl<'a> Selection<'a> {
                 }
             }
             Ok(())
-        })?;
-        Ok(progress)
+        })
     }
 }
 
